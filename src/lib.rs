@@ -1,0 +1,21 @@
+//! `netbackup_exporter`: polls the slow REST API of one or many NetBackup primaries in the background and serves the
+//! newest snapshot to Prometheus at once, always saying how old it is.
+//!
+//! ```text
+//!  NetBackup primary ─HTTP─▶ netbackup::Client ─▶ Collector::poll ─▶ Rendered ─▶ Slot (ArcSwap) ─▶ GET /metrics
+//!    (or simulator)          one per site         one task per       bytes of     one writer,      copies bytes,
+//!                                                 site x collector   a snapshot   many readers     adds freshness
+//! ```
+//!
+//! Reading order: [`config`], [`freshness`], [`cache`], [`exposition`], [`netbackup`], [`collector`], [`poll`],
+//! [`sites`], [`server`], then `main.rs`.
+//!
+//! Layers (checked by `tests/layers.rs`), each may use those to its right and its own:
+//! `main, demo, reload, run -> {sites, server, poll} -> {collector, health, telemetry} -> {netbackup, cache, exposition} ->
+//! {config, freshness, reason, stats, clock}`. `server` never sees `netbackup`; `netbackup` never sees `exposition`;
+//! `simulator` sees none of them.
+
+pub mod clock;
+pub mod freshness;
+pub mod reason;
+pub mod stats;

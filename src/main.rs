@@ -1,0 +1,3 @@
+//! The main program: arguments, logging, configuration, listeners, exit code. The only place that exits.
+
+fn main() {}
