@@ -16,6 +16,7 @@
 //! `simulator` sees none of them.
 
 pub mod clock;
+pub mod config;
 pub mod freshness;
 pub mod reason;
 pub mod stats;

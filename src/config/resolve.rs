@@ -1,0 +1,43 @@
+//! From what was typed to what it means.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::error::{ConfigErrors, Mistakes, Spot};
+use super::raw::Raw;
+use super::{Config, Health, State, site, web};
+
+/// What the file means, or everything that is wrong with it. `directory` is where relative paths start.
+pub(super) fn resolve(raw: &Raw, directory: &Path, mut mistakes: Mistakes) -> Result<Config, ConfigErrors> {
+    let web = web::resolve(&raw.web, &mut mistakes);
+    let default = Health::default();
+    let health = Health { ttl: raw.health_ttl.or(default.ttl), timeout: raw.health_timeout.or(default.timeout) };
+    let state_directory = raw.state_directory.given();
+    let state = State { directory: state_directory.and_then(|typed| site::path(typed, directory, &mut mistakes)) };
+    if let Some(typed) = state_directory {
+        mistakes
+            .warn(&typed.spot, "accepted, but this release keeps nothing on disk: counters begin at 0 at each start");
+    }
+    if let Some(typed) = raw.web.created_samples.given().filter(|typed| typed.value) {
+        mistakes.warn(&typed.spot, "accepted, but this release serves no _created samples");
+    }
+    let sites = raw.sites.as_deref().unwrap_or_default();
+    if sites.is_empty() && raw.sites.is_some() && !mistakes.has_syntax_errors() {
+        let message = "no site: add a [[site]] with name, url and api_key_file for each primary";
+        mistakes.error(&Spot::named("site"), message);
+    }
+    let mut names = BTreeMap::new();
+    let mut resolved = Vec::new();
+    for raw_site in sites {
+        if let Some(name) = raw_site.name.given() {
+            if let Some(first) = names.get(name.value.as_str()) {
+                mistakes.error(&name.spot, format!("the name of each site is its own; {first} has the same"));
+            } else {
+                names.insert(name.value.clone(), name.spot.key.clone());
+            }
+        }
+        resolved.extend(site::resolve(raw_site, (&raw.poll, &raw.collectors), directory, &mut mistakes));
+    }
+    let warnings = mistakes.finish()?;
+    Ok(Config { web, health, state, sites: resolved, warnings })
+}

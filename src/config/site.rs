@@ -1,0 +1,220 @@
+//! One `[[site]]` checked: name, URL, credential, TLS, and what of `[poll]` and `[collectors]` holds for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{Mistakes, Spot};
+use super::raw::{RawCollectors, RawPoll, RawSite, RawTls};
+use super::reader::{Field, Typed};
+use super::{ApiVersionChoice, COLLECTORS, CollectorTiming, Credential, Poll, Secret, Site, Tls};
+use super::{base_url, files, timing};
+
+/// The API versions that can be fixed.
+const API_VERSIONS: std::ops::RangeInclusive<(u16, u16)> = (9, 0)..=(14, 0);
+const LONGEST_NAME: usize = 64;
+
+impl Site {
+    /// A site with every collector on and every default, for programs that start without a file.
+    #[must_use]
+    pub fn new(name: &str, url: url::Url, credential: Credential) -> Site {
+        Site {
+            name: Arc::from(name),
+            url,
+            credential,
+            api_version: ApiVersionChoice::Auto,
+            tls: Tls::default(),
+            poll: Poll::default(),
+            collectors: COLLECTORS.map(|spec| (spec, CollectorTiming::of_ttl(spec.default_ttl))).to_vec(),
+        }
+    }
+}
+
+/// What a site means; `None` when a part without a default is missing or wrong, which is noted.
+pub(super) fn resolve(
+    raw: &RawSite,
+    (poll, collectors): (&RawPoll, &RawCollectors),
+    directory: &Path,
+    mistakes: &mut Mistakes,
+) -> Option<Site> {
+    let name = required(&raw.name, "name", raw, mistakes).and_then(|typed| checked(typed, check_name, mistakes));
+    let url = required(&raw.url, "url", raw, mistakes).and_then(|typed| checked(typed, base_url::parse, mistakes));
+    if let (Some(typed), Some("http")) = (raw.url.given(), url.as_ref().map(url::Url::scheme)) {
+        mistakes.warn(&typed.spot, "with http the API key travels in clear; use https");
+        warn_about_unused_tls(&raw.tls, mistakes);
+    }
+    let credential = credential(raw, directory, mistakes);
+    let api_version = raw.api_version.given().map(|typed| checked(typed, parse_api_version, mistakes));
+    let tls = tls(&raw.tls, directory, mistakes);
+    let poll_settings = timing::poll(&raw.poll, poll, mistakes);
+    let enabled = timing::collectors((&raw.collectors, collectors), (&raw.poll, poll), mistakes);
+    if enabled.is_empty() {
+        mistakes.warn(&raw.spot, "every collector is off: nothing but the health of this site is shown");
+    }
+    Some(Site {
+        name: name?,
+        url: url?,
+        credential: credential?,
+        api_version: api_version.unwrap_or(Some(ApiVersionChoice::Auto))?,
+        tls,
+        poll: poll_settings,
+        collectors: enabled,
+    })
+}
+
+/// The path as the file meant it: a relative one starts at the directory of that file.
+pub(super) fn path(typed: &Typed<String>, directory: &Path, mistakes: &mut Mistakes) -> Option<PathBuf> {
+    if typed.value.is_empty() || typed.value.contains('\0') {
+        mistakes.error(&typed.spot, "expected a path");
+        return None;
+    }
+    Some(directory.join(&typed.value))
+}
+
+/// Runs a check that knows nothing of places.
+fn checked<T>(typed: &Typed<String>, check: fn(&str) -> Result<T, String>, mistakes: &mut Mistakes) -> Option<T> {
+    check(&typed.value).map_err(|message| mistakes.error(&typed.spot, message)).ok()
+}
+
+fn required<'f>(
+    field: &'f Field<String>,
+    key: &str,
+    site: &RawSite,
+    mistakes: &mut Mistakes,
+) -> Option<&'f Typed<String>> {
+    if !field.is_there() && !mistakes.has_syntax_errors() {
+        let spot = Spot { key: format!("{}.{key}", site.spot.key), offset: site.spot.offset };
+        mistakes.error(&spot, format!("missing: a site needs a {key}"));
+    }
+    field.given()
+}
+
+fn check_name(name: &str) -> Result<Arc<str>, String> {
+    let is_good = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    if is_good && (1..=LONGEST_NAME).contains(&name.len()) {
+        Ok(Arc::from(name))
+    } else {
+        Err("expected 1 to 64 letters, digits, dots, underscores or dashes".into())
+    }
+}
+
+fn parse_api_version(text: &str) -> Result<ApiVersionChoice, String> {
+    if text == "auto" {
+        return Ok(ApiVersionChoice::Auto);
+    }
+    let number = |text: &str| text.parse().ok().filter(|n: &u16| n.to_string() == text);
+    let version = text.split_once('.').and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+    let version = version.filter(|version| API_VERSIONS.contains(version));
+    version
+        .map(|(major, minor)| ApiVersionChoice::Fixed(major, minor))
+        .ok_or_else(|| "expected \"auto\", or a version from \"9.0\" to \"14.0\" in quotes".into())
+}
+
+fn credential(raw: &RawSite, directory: &Path, mistakes: &mut Mistakes) -> Option<Credential> {
+    if let (Field::Given(_) | Field::Bad, Field::Given(Typed { spot, .. })) = (&raw.api_key, &raw.api_key_file) {
+        mistakes.error(spot, "api_key is given too: keep one of the two");
+    }
+    let none = !raw.api_key.is_there() && !raw.api_key_file.is_there() && !raw.has_other_credential;
+    if none && !mistakes.has_syntax_errors() {
+        let message = "an API key is missing: give api_key_file, or api_key (as \"${VARIABLE}\")";
+        mistakes.error(&raw.spot, message);
+    }
+    if let Some(typed) = raw.api_key_file.given() {
+        let path = path(typed, directory, mistakes)?;
+        let bytes = file(&path, typed, mistakes)?;
+        let text = std::str::from_utf8(&bytes).unwrap_or("\0");
+        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+        if let Err(message) = check_key(text) {
+            mistakes.error(&typed.spot, format!("the file does not hold a key: {message}"));
+            return None;
+        }
+        warn_if_world_readable(&path, typed, mistakes);
+        return Some(Credential::ApiKeyFile(path));
+    }
+    let typed = raw.api_key.given()?;
+    checked(typed, check_key, mistakes)?;
+    Some(Credential::ApiKey(Secret::new(typed.value.clone())))
+}
+
+/// A key is sent as a header: what a header cannot carry would fail at every request.
+fn check_key(key: &str) -> Result<(), String> {
+    if key.is_empty() {
+        Err("the key is empty".into())
+    } else if key.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
+        Err("the key has more than one line".into())
+    } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
+        Err("the key holds blanks, control characters or characters beyond ASCII".into())
+    } else {
+        Ok(())
+    }
+}
+
+fn tls(raw: &RawTls, directory: &Path, mistakes: &mut Mistakes) -> Tls {
+    match (&raw.client_cert_file, &raw.client_key_file) {
+        (Field::Given(typed), Field::Absent) => mistakes.error(&typed.spot, "client_key_file is missing beside it"),
+        (Field::Absent, Field::Given(typed)) => mistakes.error(&typed.spot, "client_cert_file is missing beside it"),
+        _ => {}
+    }
+    if let Some(typed) = raw.server_name.given()
+        && !is_server_name(&typed.value)
+    {
+        let message = "expected a DNS name that the certificate bears, not an address, without scheme and port";
+        mistakes.error(&typed.spot, message);
+    }
+    if let Some(typed) = raw.insecure_skip_verify.given()
+        && typed.value
+    {
+        let message = "certificates are not verified: anybody on the way can read the API key; use ca_file instead";
+        mistakes.warn(&typed.spot, message);
+    }
+    let client_key_file = pem(&raw.client_key_file, "PRIVATE KEY", directory, mistakes);
+    if let (Some(path), Some(typed)) = (&client_key_file, raw.client_key_file.given()) {
+        warn_if_world_readable(path, typed, mistakes);
+    }
+    Tls {
+        ca_file: pem(&raw.ca_file, "CERTIFICATE", directory, mistakes),
+        client_cert_file: pem(&raw.client_cert_file, "CERTIFICATE", directory, mistakes),
+        client_key_file,
+        server_name: raw.server_name.given().map(|typed| typed.value.clone()),
+        insecure_skip_verify: raw.insecure_skip_verify.or(false),
+    }
+}
+
+/// Whether the client can put the name in place of the host of the URL. What a URL reads as an address (`10.1` and `0x7f`
+/// too) is none: a primary is reached by the name in its certificate only where that is a DNS name.
+fn is_server_name(name: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let is_domain = || matches!(url::Host::parse(name), Ok(url::Host::Domain(_)));
+    name.len() <= 253 && name.split('.').all(is_label) && is_domain()
+}
+
+fn warn_about_unused_tls(tls: &RawTls, mistakes: &mut Mistakes) {
+    let texts = [&tls.ca_file, &tls.client_cert_file, &tls.client_key_file, &tls.server_name];
+    let spots = texts.into_iter().filter_map(|field| field.given().map(|typed| &typed.spot));
+    for spot in spots.chain(tls.insecure_skip_verify.given().map(|typed| &typed.spot)) {
+        mistakes.warn(spot, "has no effect: the url is http");
+    }
+}
+
+/// A file that must hold PEM.
+fn pem(field: &Field<String>, label: &str, directory: &Path, mistakes: &mut Mistakes) -> Option<PathBuf> {
+    let typed = field.given()?;
+    let path = path(typed, directory, mistakes)?;
+    let bytes = file(&path, typed, mistakes)?;
+    files::check_pem(&bytes, label).map_err(|message| mistakes.error(&typed.spot, message)).ok()?;
+    Some(path)
+}
+
+fn file(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    files::read_regular(path).map_err(|message| mistakes.error(&typed.spot, message)).ok()
+}
+
+fn warn_if_world_readable(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) {
+    if files::is_world_readable(path) {
+        mistakes.warn(&typed.spot, "every user of this machine can read the file; chmod o-r it");
+    }
+}
