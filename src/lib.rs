@@ -19,4 +19,5 @@ pub mod clock;
 pub mod config;
 pub mod freshness;
 pub mod reason;
+pub mod simulator;
 pub mod stats;

@@ -1,0 +1,235 @@
+//! The endpoints that are served, and what one request gets: version gate, credentials, rights, then the answer.
+
+use serde_json::json;
+
+use super::control::{Settings, Shared};
+use super::jobs::{self, View};
+use super::reply::{Problem, Reply, json_media_type};
+use super::storage_units;
+use super::world::time::iso;
+
+/// A served path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint<'a> {
+    Ping,
+    ServerInfo,
+    ServerTime,
+    AuthorizationContext,
+    Jobs,
+    Job(&'a str),
+    JobCount,
+    StorageUnits,
+    Unknown,
+}
+
+/// What of a request decides about its answer.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) accept: Option<&'a str>,
+    pub(crate) content_type: Option<&'a str>,
+    pub(crate) authorization: Option<&'a str>,
+    pub(crate) has_cookie: bool,
+    pub(crate) body: &'a [u8],
+    /// A fault: lists say the same `next` for ever.
+    pub(crate) repeat_cursor: bool,
+}
+
+impl<'a> Endpoint<'a> {
+    /// The endpoint of a path below the base.
+    pub(crate) fn of(path: &'a str) -> Endpoint<'a> {
+        match path {
+            "/ping" => Endpoint::Ping,
+            "/security/serverinfo" => Endpoint::ServerInfo,
+            "/security/servertime" => Endpoint::ServerTime,
+            "/authorization-context" => Endpoint::AuthorizationContext,
+            "/admin/jobs" => Endpoint::Jobs,
+            "/admin/jobs-count-requests" => Endpoint::JobCount,
+            "/storage/storage-units" => Endpoint::StorageUnits,
+            _ => match path.strip_prefix("/admin/jobs/") {
+                Some(id) if !id.is_empty() && !id.contains('/') => Endpoint::Job(id),
+                _ => Endpoint::Unknown,
+            },
+        }
+    }
+
+    /// The path with names in the place of ids; `other` for what is not served.
+    pub(crate) fn template(self) -> &'static str {
+        match self {
+            Endpoint::Ping => "/ping",
+            Endpoint::ServerInfo => "/security/serverinfo",
+            Endpoint::ServerTime => "/security/servertime",
+            Endpoint::AuthorizationContext => "/authorization-context",
+            Endpoint::Jobs => "/admin/jobs",
+            Endpoint::Job(_) => "/admin/jobs/{jobId}",
+            Endpoint::JobCount => "/admin/jobs-count-requests",
+            Endpoint::StorageUnits => "/storage/storage-units",
+            Endpoint::Unknown => "other",
+        }
+    }
+
+    fn is_open(self) -> bool {
+        matches!(self, Endpoint::Ping | Endpoint::ServerInfo | Endpoint::ServerTime)
+    }
+
+    fn is_jobs(self) -> bool {
+        matches!(self, Endpoint::Jobs | Endpoint::Job(_) | Endpoint::JobCount)
+    }
+}
+
+/// The answer to a call.
+pub(crate) fn answer(shared: &Shared, settings: &Settings, call: &Call<'_>) -> Reply {
+    let endpoint = Endpoint::of(call.path);
+    if endpoint == Endpoint::Ping && call.method == "GET" && !call.has_cookie {
+        return ping(settings, call);
+    }
+    let newest = settings.api_version();
+    let version = call.accept.and_then(|accept| accepted_version(accept, newest)).filter(|version| {
+        // Below 9.0 the jobs list pages in another way, which is not served here.
+        !endpoint.is_jobs() || major(version) >= Some(9)
+    });
+    match respond(shared, settings, call, endpoint, version) {
+        Ok(body) => Reply::json(200, version.unwrap_or(newest), body),
+        Err(problem) => problem.reply(version.unwrap_or(newest)),
+    }
+}
+
+fn respond(
+    shared: &Shared,
+    settings: &Settings,
+    call: &Call<'_>,
+    endpoint: Endpoint<'_>,
+    version: Option<&str>,
+) -> Result<String, Problem> {
+    if call.has_cookie {
+        return Err(Problem::parameter("no cookie was ever set here: who sends one mixes up servers"));
+    }
+    let method = if endpoint == Endpoint::JobCount { "POST" } else { "GET" };
+    if endpoint == Endpoint::Unknown {
+        return Err(Problem::not_found());
+    }
+    if call.method != method {
+        return Err(Problem::method());
+    }
+    let version = version.ok_or_else(Problem::unacceptable)?;
+    let suits = match call.content_type {
+        None => method == "GET",
+        Some(given) => method == "POST" && given.replace("; ", ";") == json_media_type(version),
+    };
+    if !suits {
+        return Err(Problem::media_type());
+    }
+    if !endpoint.is_open() {
+        let key = call.authorization.map(|value| value.strip_prefix("Bearer ").unwrap_or(value));
+        if key != Some(settings.api_key.as_str()) {
+            return Err(Problem::unauthenticated());
+        }
+        let silent = settings.silent_empty_jobs && endpoint.is_jobs() && endpoint != Endpoint::Jobs;
+        if silent || settings.denied.iter().any(|prefix| call.path.starts_with(prefix.as_str())) {
+            return Err(Problem::denied());
+        }
+    }
+    let now = settings.now();
+    let view = View {
+        release: settings.release,
+        now,
+        epoch_ends: settings.epoch_ends,
+        silent: settings.silent_empty_jobs,
+        repeat_cursor: call.repeat_cursor,
+    };
+    match endpoint {
+        Endpoint::Jobs => jobs::list(&shared.world(), view, call.query),
+        Endpoint::Job(id) => jobs::one(&shared.world(), view, id, call.query),
+        Endpoint::JobCount => jobs::count(&shared.world(), view, call.query, call.body),
+        Endpoint::StorageUnits => storage_units::list(&shared.world(), call.query, call.repeat_cursor),
+        Endpoint::ServerTime => {
+            Ok(json!({"serverTime": now, "timeZoneName": "Central European Time", "timeZoneId": "Europe/Zurich"})
+                .to_string())
+        }
+        Endpoint::ServerInfo => Ok(json!({
+            "serverName": "nbuprimary.example.com", "nbuVersion": settings.release.name(),
+            "masterHostId": "5a1b0c7e-6f0e-4d0c-9a7b-1f2e3d4c5b6a", "nbuKeySize": 2048, "externalCaUsage": 1,
+            "cacpivEnabled": 0, "cacpivConnectorPort": 0, "ssoEnabled": false, "domainType": "unixpwd",
+        })
+        .to_string()),
+        Endpoint::AuthorizationContext => Ok(json!({
+            "subject": "svc-monitor", "issuedAt": iso(now), "expireDate": iso(now.saturating_add(86_400_000)),
+            "isAdmin": false, "permissions": [],
+        })
+        .to_string()),
+        Endpoint::Ping | Endpoint::Unknown => Err(Problem::method()),
+    }
+}
+
+/// `/ping` speaks plain text, in errors too.
+fn ping(settings: &Settings, call: &Call<'_>) -> Reply {
+    let newest = settings.api_version();
+    if call.content_type.is_some() {
+        return Problem::media_type().reply(newest);
+    }
+    let mut version = None;
+    for part in call.accept.unwrap_or("*/*").split(',') {
+        let range = part.split(";q=").next().unwrap_or(part).trim();
+        let plain = range.strip_prefix("text/vnd.netbackup+plain").map(|rest| rest.trim_start_matches(';').trim());
+        version = version.or(match (range, plain) {
+            ("*/*" | "text/plain" | "text/*", _) | (_, Some("")) => Some(newest),
+            (_, Some(rest)) => rest.strip_prefix("version=").and_then(|version| supported(version, newest)),
+            _ => None,
+        });
+    }
+    let Some(version) = version else {
+        return Reply::text(406, newest, "The requested media type cannot be produced.");
+    };
+    if !call.query.is_empty() {
+        return Problem::parameter("no parameter is known here").reply(newest);
+    }
+    let mut reply = Reply::text(200, version, &settings.now().to_string());
+    if settings.ping_header {
+        reply.headers.push(("x-netbackup-api-version".to_owned(), newest.to_owned()));
+    }
+    reply
+}
+
+/// The version of an `Accept` header that holds exactly the one media type, where this server speaks it.
+fn accepted_version<'a>(accept: &'a str, newest: &str) -> Option<&'a str> {
+    let rest = accept.trim().strip_prefix("application/vnd.netbackup+json;")?;
+    supported(rest.trim_start().strip_prefix("version=")?, newest)
+}
+
+/// The version, where it is one that was ever published and is not above `newest`.
+fn supported<'a>(version: &'a str, newest: &str) -> Option<&'a str> {
+    let published = version == newest || version.ends_with(".0");
+    (published && (Some(1)..=major(newest)).contains(&major(version))).then_some(version)
+}
+
+fn major(version: &str) -> Option<u32> {
+    let (major, minor) = version.split_once('.')?;
+    let digits = !major.is_empty() && !minor.is_empty() && [major, minor].concat().bytes().all(|b| b.is_ascii_digit());
+    if digits { major.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_published_versions_up_to_the_own_are_spoken() {
+        for (accept, newest, version) in [
+            ("application/vnd.netbackup+json;version=13.0", "14.0", Some("13.0")),
+            ("application/vnd.netbackup+json; version=14.0", "14.0", Some("14.0")),
+            ("application/vnd.netbackup+json;version=15.0", "14.0", None),
+            ("application/vnd.netbackup+json;version=13.5", "14.0", None),
+            ("application/vnd.netbackup+json;version=0.0", "14.0", None),
+            ("application/vnd.netbackup+json;version=14", "14.0", None),
+            ("application/vnd.netbackup+json;version=", "14.0", None),
+            ("application/vnd.netbackup+json", "14.0", None),
+            ("application/json", "14.0", None),
+            ("*/*", "14.0", None),
+            ("application/vnd.netbackup+json;version=13.0, */*", "14.0", None),
+        ] {
+            assert_eq!(accepted_version(accept, newest), version, "{accept}");
+        }
+    }
+}
