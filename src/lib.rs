@@ -18,6 +18,7 @@
 pub mod clock;
 pub mod config;
 pub mod freshness;
+pub mod netbackup;
 pub mod reason;
 pub mod simulator;
 pub mod stats;

@@ -1,0 +1,286 @@
+//! The client of one site: finds the version to speak, bounds the number of requests, and offers what collectors ask.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
+
+use super::attr::Attr;
+use super::endpoint::Endpoint;
+use super::error::{BuildError, Error};
+use super::exchange::{Answer, Exchange, Request};
+use super::jobs::{JobRow, Jobs, JobsPage, JobsQuery};
+use super::query::Target;
+use super::storage_units::{StorageUnits, StorageUnitsPage};
+use super::version::{AfterRefusal, ApiVersion, Negotiation};
+use super::walk::{Listing, Walk, walk};
+use super::wire::{self, Record, Row};
+use crate::config::{ApiVersionChoice, Site};
+use crate::reason::Reason;
+use crate::stats::ApiStats;
+
+/// A whole climb down the ladder, with one word of `/ping` before and one after.
+const MOST_VERSIONS: usize = 8;
+
+/// The client of one site. Clones share everything.
+#[derive(Clone)]
+pub struct Client(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) exchange: Exchange,
+    pub(super) versions: Negotiation,
+    /// One task at a time asks for the version; the others wait for what it finds.
+    pub(super) discovery: Mutex<()>,
+    permits: Semaphore,
+    request_timeout: Duration,
+    /// The primary as a whole refused every version that could be tried, or is too old.
+    pub(super) version_refused: AtomicBool,
+}
+
+/// What `/ping` said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ping {
+    /// The primary's clock, in milliseconds since the epoch.
+    pub server_time_ms: i64,
+    /// The primary's own API version, where it named one: not what is sent.
+    pub api_version: Option<ApiVersion>,
+    /// From sending to the answer's headers.
+    pub latency: Duration,
+}
+
+/// Which bounds a request runs under.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lane {
+    /// One of `poll.max_requests`; waiting for that is not part of `request_timeout`.
+    Poll,
+    /// Beside the polls, until a moment of its own.
+    Probe(Instant),
+}
+
+/// A JSON request before a version is chosen.
+pub(crate) struct Ask<'a> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) target: &'a Target,
+    pub(crate) body: Option<&'a str>,
+    pub(crate) lane: Lane,
+}
+
+impl Client {
+    /// The client of `site`, counting into `stats`. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// When a key or certificate file cannot be read or does not hold what it should.
+    pub fn new(site: &Site, stats: Arc<ApiStats>) -> Result<Client, BuildError> {
+        if let ApiVersionChoice::Fixed(major, minor) = site.api_version {
+            stats.set_api_version(&ApiVersion::new(major, minor).to_string());
+        }
+        Ok(Client(Arc::new(Inner {
+            exchange: Exchange::new(site, stats)?,
+            versions: Negotiation::new(site.api_version),
+            discovery: Mutex::new(()),
+            permits: Semaphore::new(site.poll.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            request_timeout: site.poll.request_timeout,
+            version_refused: AtomicBool::new(false),
+        })))
+    }
+
+    /// Asks for the primary's clock and API version, without credentials. Keeps the clock offset and the version.
+    ///
+    /// # Errors
+    /// When there was no answer, no 200, or no time in it.
+    pub async fn ping(&self) -> Result<Ping, Error> {
+        self.ping_in(Lane::Poll).await
+    }
+
+    /// Reads every page of the job list and hands each to `visit` as it comes.
+    ///
+    /// # Errors
+    /// When a page cannot be had or read; the pages before it have been visited.
+    pub async fn walk_jobs(
+        &self,
+        query: &JobsQuery,
+        visit: &mut (dyn FnMut(JobsPage<'_>) + Send),
+    ) -> Result<Walk, Error> {
+        walk::<Jobs>(self, &listing(query, None), visit).await
+    }
+
+    /// Reads the first page of the job list only; [`Walk::more`] tells whether there are others.
+    ///
+    /// # Errors
+    /// When the page cannot be had or read.
+    pub async fn jobs_page(
+        &self,
+        query: &JobsQuery,
+        visit: &mut (dyn FnMut(JobsPage<'_>) + Send),
+    ) -> Result<Walk, Error> {
+        walk::<Jobs>(self, &listing(query, Some(1)), visit).await
+    }
+
+    /// Reads one job; `None` when the primary no longer knows it.
+    ///
+    /// # Errors
+    /// When there was no usable answer, or the record has neither id nor state.
+    pub async fn job(&self, id: u64) -> Result<Option<JobRow<'static>>, Error> {
+        let target = Target::new(Endpoint::Job.template(), &[&id.to_string()]);
+        let ask = Ask { endpoint: Endpoint::Job, target: &target, body: None, lane: Lane::Poll };
+        let body = match self.json(&ask).await {
+            Ok(body) => body,
+            Err(error) if error.status() == Some(404) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let job: JobRow<'_> = self.read(Endpoint::Job, wire::single(&body))?;
+        Ok(Some(job.into_owned()))
+    }
+
+    /// How many jobs match `filter` (all without one). Needs the right for the whole list, and so tells a missing
+    /// right from an empty list.
+    ///
+    /// # Errors
+    /// When there was no usable answer.
+    pub async fn count_jobs(&self, filter: Option<&str>) -> Result<u64, Error> {
+        let attributes = match filter {
+            Some(filter) => serde_json::json!({ "filter": filter }),
+            None => serde_json::json!({}),
+        };
+        let body = serde_json::json!({ "data": { "type": "jobCount", "attributes": attributes } }).to_string();
+        let target = Target::new(Endpoint::JobsCount.template(), &[]);
+        let ask = Ask { endpoint: Endpoint::JobsCount, target: &target, body: Some(&body), lane: Lane::Poll };
+        let body = self.json(&ask).await?;
+        let count: Counted = self.read(Endpoint::JobsCount, wire::single(&body))?;
+        Ok(count.0)
+    }
+
+    /// Reads every page of the storage units and hands each to `visit` as it comes.
+    ///
+    /// # Errors
+    /// When a page cannot be had or read; the pages before it have been visited.
+    pub async fn walk_storage_units(
+        &self,
+        visit: &mut (dyn FnMut(StorageUnitsPage<'_>) + Send),
+    ) -> Result<Walk, Error> {
+        let listing = Listing { filter: None, sort: None, limit: u16::MAX, stop_after: None };
+        walk::<StorageUnits>(self, &listing, visit).await
+    }
+
+    /// How often another key was taken so far, to be given to [`Client::credential_changed`].
+    #[must_use]
+    pub fn credential_changes(&self) -> u64 {
+        self.0.exchange.credentials.changes()
+    }
+
+    /// Waits until there is another key than the one used when [`Client::credential_changes`] was `since`; for ever where
+    /// the key stands in the configuration.
+    pub async fn credential_changed(&self, since: u64) {
+        self.0.exchange.credentials.changed(since).await;
+    }
+
+    pub(crate) fn stats(&self) -> &ApiStats {
+        &self.0.exchange.stats
+    }
+
+    /// Whether a primary of `version` can be spoken to.
+    pub(crate) fn may_speak(&self, version: ApiVersion) -> bool {
+        self.0.versions.suits(version)
+    }
+
+    pub(crate) fn is_version_refused(&self) -> bool {
+        self.0.version_refused.load(Relaxed)
+    }
+
+    pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
+        self.0.exchange.error(endpoint, reason, what)
+    }
+
+    fn read<T>(&self, endpoint: Endpoint, read: Result<T, wire::Unreadable>) -> Result<T, Error> {
+        read.map_err(|what| self.error(endpoint, Reason::Decode, what).with_status(200))
+    }
+
+    /// Sends a JSON request in a version that the primary speaks, and returns the body of its 200.
+    pub(crate) async fn json(&self, ask: &Ask<'_>) -> Result<String, Error> {
+        let versions = &self.0.versions;
+        let mut version = self.version(ask.lane).await?;
+        let mut asked_again = false;
+        for _ in 0..MOST_VERSIONS {
+            let refused = match self.send(ask, version).await {
+                Ok(answer) => {
+                    versions.accepted(version);
+                    self.0.version_refused.store(false, Relaxed);
+                    return Ok(answer.body);
+                }
+                Err(error) if error.reason() == Reason::Version => error,
+                Err(error) => return Err(error),
+            };
+            let give_up = |error| if versions.is_taken(version) { error } else { self.no_version(error) };
+            version = match versions.refused(version) {
+                AfterRefusal::Send(next) => next,
+                AfterRefusal::AskAgain if !asked_again => {
+                    asked_again = true;
+                    match self.other_version(version, ask.lane).await {
+                        Some(next) => next,
+                        None => return Err(give_up(refused)),
+                    }
+                }
+                AfterRefusal::AskAgain | AfterRefusal::GiveUp => return Err(give_up(refused)),
+            };
+            self.note_version();
+        }
+        Err(self.no_version(self.error(ask.endpoint, Reason::Version, "no API version was accepted").with_status(406)))
+    }
+
+    pub(super) fn no_version(&self, error: Error) -> Error {
+        self.0.version_refused.store(true, Relaxed);
+        error
+    }
+
+    async fn send(&self, ask: &Ask<'_>, version: ApiVersion) -> Result<Answer, Error> {
+        let Ask { endpoint, target, body, lane } = *ask;
+        self.run(lane, |timeout| Request { endpoint, target, body, version: Some(version), timeout }).await
+    }
+
+    /// Runs a request within the bounds of its lane.
+    pub(super) async fn run<'a>(
+        &self,
+        lane: Lane,
+        request: impl FnOnce(Duration) -> Request<'a>,
+    ) -> Result<Answer, Error> {
+        match lane {
+            Lane::Poll => {
+                // Never closed, so there is always a permit in the end.
+                let _permit = self.0.permits.acquire().await.ok();
+                self.0.exchange.run(&request(self.0.request_timeout)).await
+            }
+            Lane::Probe(until) => self.0.exchange.run(&request(until.saturating_duration_since(Instant::now()))).await,
+        }
+    }
+}
+
+fn listing(query: &JobsQuery, stop_after: Option<u64>) -> Listing<'_> {
+    Listing { filter: query.filter.as_deref(), sort: query.sort, limit: query.limit, stop_after }
+}
+
+/// The answer of `/admin/jobs-count-requests`.
+struct Counted(u64);
+
+#[derive(Default)]
+struct CountAttributes<'a>(Option<Attr<'a>>);
+
+impl<'de> Record<'de> for CountAttributes<'de> {
+    fn field<A: serde::de::MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "count" => self.0 = Some(map.next_value()?),
+            _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Row<'a> for Counted {
+    type Attributes = CountAttributes<'a>;
+
+    fn from_item(item: wire::Item<'a, CountAttributes<'a>>) -> Result<Self, &'static str> {
+        let count = item.attributes.and_then(|attributes| attributes.0).and_then(Attr::count);
+        count.map(Counted).ok_or("it has no count")
+    }
+}

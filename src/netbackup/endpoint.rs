@@ -1,0 +1,113 @@
+//! The closed set of endpoints that are asked, and what is fixed about each.
+
+/// An endpoint of the API. Adding one is adding a line to `Endpoint::facts`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Reach, clock and API version, without credentials.
+    Ping,
+    /// Claims of the caller: the cheapest way to have credentials judged.
+    AuthorizationContext,
+    /// The list of jobs.
+    Jobs,
+    /// One job.
+    Job,
+    /// How many jobs match a filter; a read, although it is a POST.
+    JobsCount,
+    /// The list of storage units.
+    StorageUnits,
+}
+
+/// What never changes about an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Path without base, placeholders in braces: the `endpoint` label.
+    pub(crate) template: &'static str,
+    /// `GET` or `POST`.
+    pub(crate) method: Method,
+    /// What the answer is made of.
+    pub(crate) accept: Accept,
+    /// Whether the key is sent. It never goes where it is not needed.
+    pub(crate) needs_auth: bool,
+    /// The right that a role must have, where one is needed.
+    pub(crate) right: Option<&'static str>,
+}
+
+/// The methods in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// No body, and so no `Content-Type`: some endpoints answer 415 to one.
+    Get,
+    /// A JSON body of the same version as the answer.
+    Post,
+}
+
+/// The media type that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Accept {
+    /// Plain text; the JSON type is a documented 406 here.
+    Text,
+    /// `application/vnd.netbackup+json` with a version.
+    Json,
+}
+
+impl Endpoint {
+    /// Every endpoint, in the order of their numbers.
+    pub const ALL: [Endpoint; 6] = [
+        Endpoint::Ping,
+        Endpoint::AuthorizationContext,
+        Endpoint::Jobs,
+        Endpoint::Job,
+        Endpoint::JobsCount,
+        Endpoint::StorageUnits,
+    ];
+
+    pub(crate) const fn facts(self) -> Facts {
+        const fn json(template: &'static str, method: Method, right: Option<&'static str>) -> Facts {
+            Facts { template, method, accept: Accept::Json, needs_auth: true, right }
+        }
+        match self {
+            Endpoint::Ping => {
+                Facts { template: "/ping", method: Method::Get, accept: Accept::Text, needs_auth: false, right: None }
+            }
+            Endpoint::AuthorizationContext => json("/authorization-context", Method::Get, None),
+            Endpoint::Jobs => json("/admin/jobs", Method::Get, Some("MANAGE/JOBS VIEW")),
+            Endpoint::Job => json("/admin/jobs/{jobId}", Method::Get, Some("MANAGE/JOBS VIEW")),
+            Endpoint::JobsCount => json("/admin/jobs-count-requests", Method::Post, Some("MANAGE/JOBS VIEW")),
+            Endpoint::StorageUnits => json("/storage/storage-units", Method::Get, Some("STORAGE/STORAGE-UNITS VIEW")),
+        }
+    }
+
+    /// Path template without base, such as `/admin/jobs/{jobId}`.
+    #[must_use]
+    pub const fn template(self) -> &'static str {
+        self.facts().template
+    }
+
+    /// The right that a role must hold, in the words of `check`, such as `MANAGE/JOBS VIEW`.
+    #[must_use]
+    pub const fn right(self) -> Option<&'static str> {
+        self.facts().right
+    }
+
+    /// The number under which statistics are kept.
+    pub(crate) const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::ApiStats;
+
+    #[test]
+    fn every_endpoint_has_its_own_number_and_template() {
+        let mut templates = std::collections::BTreeSet::new();
+        for (number, endpoint) in Endpoint::ALL.into_iter().enumerate() {
+            assert_eq!(endpoint.slot(), number);
+            assert!(templates.insert(endpoint.template()), "{endpoint:?}");
+            assert!(endpoint.template().starts_with('/'));
+        }
+        assert!(Endpoint::ALL.len() <= ApiStats::ENDPOINTS);
+    }
+}

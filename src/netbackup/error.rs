@@ -1,0 +1,278 @@
+//! What can go wrong with a request, mapped onto the closed set of reasons. The words are for the log: what was asked,
+//! of which site, what came back, what to do. Never a key, never a URL.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::endpoint::{Endpoint, Method};
+use crate::reason::{Failure, Reason};
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// A request that failed.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    reason: Reason,
+    site: Arc<str>,
+    endpoint: Endpoint,
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    error_code: Option<i64>,
+    what: String,
+    source: Option<Source>,
+}
+
+/// A client that could not be built: a file is missing or does not hold what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The key file.
+    #[error("site {site}: cannot read api_key_file {}: check that the file is there and readable", path.display())]
+    KeyFile {
+        /// The site's name.
+        site: Arc<str>,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The key itself; it is never shown.
+    #[error("site {site}: the API key {problem}")]
+    Key {
+        /// The site's name.
+        site: Arc<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A file of `[site.tls]` that cannot be read.
+    #[error("site {site}: cannot read {key} {}: check that the file is there and readable", path.display())]
+    TlsFile {
+        /// The site's name.
+        site: Arc<str>,
+        /// The key of the configuration.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// `[site.tls]` as a whole.
+    #[error("site {site}: {problem}")]
+    Tls {
+        /// The site's name.
+        site: Arc<str>,
+        /// What is wrong, and what to do.
+        problem: String,
+        /// What the TLS library said.
+        source: Option<Source>,
+    },
+}
+
+impl Error {
+    pub(crate) fn new(site: &Arc<str>, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
+        Error(Box::new(Inner {
+            reason,
+            site: Arc::clone(site),
+            endpoint,
+            status: None,
+            retry_after: None,
+            error_code: None,
+            what: what.into(),
+            source: None,
+        }))
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Error {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_answer(mut self, retry_after: Option<Duration>, error_code: Option<i64>) -> Error {
+        self.0.retry_after = retry_after;
+        self.0.error_code = error_code;
+        self
+    }
+
+    /// The class of the failure.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
+    /// Path template of the endpoint that failed; `/ping` where finding the version failed.
+    #[must_use]
+    pub fn endpoint(&self) -> &'static str {
+        self.0.endpoint.template()
+    }
+
+    /// HTTP status, where there was an answer.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The wait that the primary asked for, not capped.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// `errorCode` of the answer's body, where it had one.
+    #[must_use]
+    pub fn error_code(&self) -> Option<i64> {
+        self.0.error_code
+    }
+
+    fn advice(&self) -> Option<String> {
+        let text = match (self.0.reason, self.0.status) {
+            (Reason::Connect, _) => "check that the primary runs, and that url, name resolution and firewall are right",
+            (Reason::Tls, _) => "check ca_file, and that the certificate bears the host of url (else set server_name)",
+            (Reason::Timeout, _) => "the primary is slow or out of reach; request_timeout bounds one request",
+            (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
+            (Reason::Forbidden, _) => {
+                return self.0.endpoint.right().map(|right| format!("grant {right} to the role of the key's user"));
+            }
+            (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
+            (Reason::Throttled, _) => "it will be asked less often; a lower max_requests or a longer TTL helps",
+            (Reason::Http, Some(300..=399)) => "redirects are not followed: set url to the primary itself",
+            (Reason::Decode, _) => "check that url leads to the REST API of a NetBackup primary",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Everything for the log: the message and its causes.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        if let Some(source) = &self.0.source {
+            text.push_str(" (cause: ");
+            text.push_str(&chain_text(source.as_ref()));
+            text.push(')');
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let facts = self.0.endpoint.facts();
+        let method = match facts.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        write!(f, "{method} {} of site {}: {}", facts.template, self.0.site, self.0.what)?;
+        match self.advice() {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure {
+            reason: error.reason(),
+            endpoint: Some(error.endpoint()),
+            status: error.status(),
+            retry_after: error.retry_after(),
+            detail: error.chain(),
+        }
+    }
+}
+
+/// The causes below `error`, itself first. An I/O error that wraps another shows what it wraps: `source()` alone
+/// would skip that one.
+pub(crate) fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
+        let error: &'a (dyn StdError + 'static) = *error;
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
+    })
+    .take(16)
+}
+
+/// The first cause of type `T`.
+pub(crate) fn find_cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|cause| cause.downcast_ref::<T>())
+}
+
+fn chain_text(error: &(dyn StdError + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in causes(error) {
+        let part = match cause.downcast_ref::<reqwest::Error>() {
+            // The library's message would hold the whole URL with its query.
+            Some(inner) if inner.url().is_some() => "request failed".to_owned(),
+            _ => cause.to_string(),
+        };
+        if parts.last() != Some(&part) {
+            parts.push(part);
+        }
+    }
+    parts.join(": ")
+}
+
+/// Text of the primary made fit for one log line: no control characters, at most 200 characters.
+pub(crate) fn sanitise(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut clean: String = text.chars().filter(|c| !c.is_control()).take(LONGEST + 1).collect();
+    if let Some((cut, _)) = clean.char_indices().nth(LONGEST) {
+        clean.truncate(cut);
+        clean.push('…');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(reason: Reason) -> Error {
+        Error::new(&Arc::from("paris"), Endpoint::Jobs, reason, "something happened")
+    }
+
+    #[test]
+    fn the_message_names_site_endpoint_and_what_to_do() {
+        let error = error(Reason::Forbidden).with_status(401).with_answer(None, Some(8000));
+        assert_eq!(
+            error.to_string(),
+            "GET /admin/jobs of site paris: something happened; grant MANAGE/JOBS VIEW to the role of the key's user"
+        );
+        let failure = Failure::from(error);
+        assert_eq!(failure.public_message(), "forbidden on /admin/jobs: HTTP status 401");
+    }
+
+    #[test]
+    fn the_chain_shows_wrapped_causes_once_each() {
+        let inner = std::io::Error::other(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "reset by peer"));
+        let text = error(Reason::Connect).with_source(inner).chain();
+        assert!(text.ends_with("(cause: reset by peer)"), "{text}");
+    }
+
+    #[test]
+    fn text_of_the_primary_cannot_break_a_log_line() {
+        assert_eq!(sanitise("a\nb\u{1b}[31mc\u{7f}\u{85}"), "ab[31mc");
+        let long = sanitise(&"é".repeat(500));
+        assert_eq!(long.chars().count(), 201);
+        assert!(long.ends_with('…'));
+        assert_eq!(sanitise(&"x".repeat(200)).len(), 200);
+    }
+}

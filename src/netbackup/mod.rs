@@ -1,0 +1,36 @@
+//! The REST API of a NetBackup primary: client, errors, paging, wire types.
+//!
+//! Reading order: [`endpoint`] (what may be asked), [`version`] and `query` (how a request is written), `exchange` (one
+//! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
+//! [`storage_units`], [`client`] (which strings it together), `discovery` and [`probe`].
+
+mod attr;
+pub mod client;
+mod credential;
+mod discovery;
+pub mod endpoint;
+pub mod error;
+mod exchange;
+mod fault;
+pub mod jobs;
+pub mod paging;
+pub mod probe;
+mod query;
+mod retry_after;
+pub mod storage_units;
+mod transport;
+pub mod version;
+mod walk;
+pub mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::{Client, Ping};
+pub use error::{BuildError, Error};
+pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name};
+pub use probe::ProbeOutcome;
+pub use storage_units::{StorageUnitRow, StorageUnitsPage};
+pub use version::ApiVersion;
+pub use walk::Walk;
+pub use wire::Page;

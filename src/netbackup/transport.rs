@@ -1,0 +1,134 @@
+//! The HTTP connection of one site: TLS, time limits, names.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Identity};
+
+use super::error::BuildError;
+use crate::config::Site;
+
+/// Below the keep-alive time of usual servers, so that a connection is rarely closed under a request.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+const USER_AGENT: &str = concat!("netbackup_exporter/", env!("CARGO_PKG_VERSION"));
+
+/// A connection pool, and how its requests are addressed.
+pub(crate) struct Transport {
+    pub(crate) http: reqwest::Client,
+    /// Scheme, host, port and base path, without a trailing slash.
+    pub(crate) base: String,
+    /// The `Host` to send where the URL's host was replaced by `server_name`.
+    pub(crate) host: Option<HeaderValue>,
+}
+
+/// Resolves every name to the real host: lets TLS verify another name than the one that is connected to.
+struct Redirected(url::Host<String>);
+
+impl Resolve for Redirected {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = self.0.clone();
+        Box::pin(async move {
+            // Port 0 is replaced by that of the URL.
+            let addresses: Vec<SocketAddr> = match host {
+                url::Host::Ipv4(ip) => vec![SocketAddr::from((ip, 0))],
+                url::Host::Ipv6(ip) => vec![SocketAddr::from((ip, 0))],
+                url::Host::Domain(name) => tokio::net::lookup_host((name, 0)).await?.collect(),
+            };
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
+
+impl Transport {
+    pub(crate) fn new(site: &Site) -> Result<Transport, BuildError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static("x-client-id"), HeaderValue::from_static("netbackup_exporter"));
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .http1_only()
+            .gzip(true)
+            .tcp_nodelay(true)
+            .connect_timeout(site.poll.request_timeout)
+            // Neither is enough alone: a trickle outlives the first, the second does not see a stall early.
+            .read_timeout(site.poll.request_timeout)
+            .timeout(site.poll.request_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(site.poll.max_requests.saturating_add(1));
+        let (builder, url, host) =
+            if site.url.scheme() == "https" { with_tls(builder, site)? } else { without_tls(builder, site) };
+        let http = builder.build().map_err(|source| BuildError::Tls {
+            site: Arc::clone(&site.name),
+            problem: "cannot set up TLS; check [site.tls], or set ca_file where the system has no trusted roots".into(),
+            source: Some(source.into()),
+        })?;
+        Ok(Transport { http, base: url.as_str().trim_end_matches('/').to_owned(), host })
+    }
+}
+
+type Prepared = (reqwest::ClientBuilder, url::Url, Option<HeaderValue>);
+
+fn without_tls(builder: reqwest::ClientBuilder, site: &Site) -> Prepared {
+    // No root is ever asked for; loading the system's would fail on a machine that has none.
+    (builder.tls_certs_only(std::iter::empty()), site.url.clone(), None)
+}
+
+fn with_tls(mut builder: reqwest::ClientBuilder, site: &Site) -> Result<Prepared, BuildError> {
+    let tls = &site.tls;
+    let problem = |problem: &str, source: Option<reqwest::Error>| BuildError::Tls {
+        site: Arc::clone(&site.name),
+        problem: problem.to_owned(),
+        source: source.map(Into::into),
+    };
+    if let Some(path) = &tls.ca_file {
+        let certificates = Certificate::from_pem_bundle(&read(site, "ca_file", path)?)
+            .map_err(|error| problem("ca_file is not a PEM file of certificates", Some(error)))?;
+        // The parser takes any text for an empty bundle.
+        if certificates.is_empty() {
+            return Err(problem("ca_file holds no certificate in PEM form", None));
+        }
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let (Some(certificate), Some(key)) = (&tls.client_cert_file, &tls.client_key_file) {
+        let mut pem = zeroize::Zeroizing::new(read(site, "client_cert_file", certificate)?);
+        pem.push(b'\n');
+        pem.extend_from_slice(&zeroize::Zeroizing::new(read(site, "client_key_file", key)?));
+        let identity = Identity::from_pem(&pem).map_err(|error| {
+            problem("client_cert_file and client_key_file are not a PEM certificate and its key", Some(error))
+        })?;
+        builder = builder.identity(identity);
+    }
+    if tls.insecure_skip_verify {
+        builder = builder.tls_danger_accept_invalid_certs(true);
+    }
+    let Some(name) = &tls.server_name else { return Ok((builder, site.url.clone(), None)) };
+    let bad_name = || problem("server_name is not a DNS name; it must be one that the certificate bears", None);
+    let real = site.url.host().ok_or_else(bad_name)?.to_owned();
+    let authority = match site.url.port() {
+        Some(port) => format!("{real}:{port}"),
+        None => real.to_string(),
+    };
+    let host = HeaderValue::from_str(&authority).map_err(|_| bad_name())?;
+    let mut url = site.url.clone();
+    url.set_host(Some(name)).map_err(|_| bad_name())?;
+    if !matches!(url.host(), Some(url::Host::Domain(_))) {
+        return Err(bad_name());
+    }
+    Ok((builder.dns_resolver(Arc::new(Redirected(real))), url, Some(host)))
+}
+
+fn read(site: &Site, key: &'static str, path: &Path) -> Result<Vec<u8>, BuildError> {
+    std::fs::read(path).map_err(|source| BuildError::TlsFile {
+        site: Arc::clone(&site.name),
+        key,
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,270 @@
+//! How a list is read: one walk over the text, nothing copied that need not be, and nothing in a record that can spoil
+//! the page. Values are taken as the text they are (`Attr`) and read afterwards.
+
+use std::borrow::Cow;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::attr::Attr;
+
+/// An object of which some fields are used. A field that comes twice counts as it came last.
+pub(crate) trait Record<'de>: Default {
+    /// Takes the field `key`. It must read exactly one value from `map`, [`IgnoredAny`] for what is not used.
+    fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// What should be an object; `None` for anything else.
+pub(crate) struct Object<T>(pub(crate) Option<T>);
+
+impl<'de, T: Record<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Lenient(PhantomData)).map(Object)
+    }
+}
+
+/// What should be an array of objects; `None` for anything else, and for an element that is no object.
+struct Objects<T>(Option<Vec<Option<T>>>);
+
+impl<'de, T: Record<'de>> Deserialize<'de> for Objects<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(LenientArray(PhantomData)).map(Objects)
+    }
+}
+
+struct Lenient<T>(PhantomData<T>);
+struct LenientArray<T>(PhantomData<T>);
+
+/// The visits that mean "something else"; they are the same for both visitors.
+macro_rules! scalars_are_none {
+    () => {
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("any value")
+        }
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    };
+}
+
+impl<'de, T: Record<'de>> Visitor<'de> for Lenient<T> {
+    type Value = Option<T>;
+    scalars_are_none!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut record = T::default();
+        while let Some(Key(key)) = map.next_key()? {
+            record.field(&key, &mut map)?;
+        }
+        Ok(Some(record))
+    }
+}
+
+impl<'de, T: Record<'de>> Visitor<'de> for LenientArray<T> {
+    type Value = Option<Vec<Option<T>>>;
+    scalars_are_none!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(Object(element)) = seq.next_element()? {
+            elements.push(element);
+        }
+        Ok(Some(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// A key, borrowed unless it holds escapes (a plain `Cow` would always be copied).
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// One element of `data`: its attributes, and what else is used.
+pub(crate) struct Item<'a, A> {
+    pub(crate) attributes: Option<A>,
+    pub(crate) relationships: Option<Attr<'a>>,
+}
+
+impl<A> Default for Item<'_, A> {
+    fn default() -> Self {
+        Item { attributes: None, relationships: None }
+    }
+}
+
+impl<'de, A: Record<'de>> Record<'de> for Item<'de, A> {
+    fn field<M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "attributes" => self.attributes = map.next_value::<Object<A>>()?.0,
+            "relationships" => self.relationships = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// A row that is made of an element of `data`.
+pub(crate) trait Row<'a>: Sized {
+    type Attributes: Record<'a>;
+
+    /// The row, or why it is left out: words without any content of the row.
+    fn from_item(item: Item<'a, Self::Attributes>) -> Result<Self, &'static str>;
+}
+
+/// One page of a list as a visitor sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<R> {
+    /// The rows that could be read, in the order of the answer.
+    pub rows: Vec<R>,
+    /// How many rows were left out.
+    pub rejected: u64,
+    /// Why the first one was: words, never its content.
+    pub first_rejection: Option<String>,
+}
+
+/// `meta.pagination`, as far as paging needs it.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Pagination<'a> {
+    pub(crate) next: Option<Attr<'a>>,
+}
+
+impl<'de> Record<'de> for Pagination<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "next" => self.next = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Meta<'a>(Option<Attr<'a>>);
+
+impl<'de> Record<'de> for Meta<'de> {
+    fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "pagination" => self.0 = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+struct ListBody<'a, A> {
+    data: Option<Vec<Option<Item<'a, A>>>>,
+    meta: Option<Attr<'a>>,
+}
+
+impl<A> Default for ListBody<'_, A> {
+    fn default() -> Self {
+        ListBody { data: None, meta: None }
+    }
+}
+
+impl<'de, A: Record<'de>> Record<'de> for ListBody<'de, A> {
+    fn field<M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "data" => self.data = map.next_value::<Objects<Item<'de, A>>>()?.0,
+            "meta" => self.meta = Some(map.next_value()?),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+struct SingleBody<'a, A>(Option<Item<'a, A>>);
+
+impl<A> Default for SingleBody<'_, A> {
+    fn default() -> Self {
+        SingleBody(None)
+    }
+}
+
+impl<'de, A: Record<'de>> Record<'de> for SingleBody<'de, A> {
+    fn field<M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
+        match key {
+            "data" => self.0 = map.next_value::<Object<Item<'de, A>>>()?.0,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// Why a body is not what the endpoint answers: words, with no content of the body.
+pub(crate) type Unreadable = String;
+
+fn body<'a, T: Record<'a>>(text: &'a str) -> Result<T, Unreadable> {
+    match serde_json::from_str::<Object<T>>(text) {
+        Ok(Object(Some(body))) => Ok(body),
+        Ok(Object(None)) => Err("the body is JSON, but no object".to_owned()),
+        Err(_) if text.trim().is_empty() => Err("the body is empty".to_owned()),
+        Err(error) if error.is_eof() => Err(format!("the body ends in the middle of JSON, after {} bytes", text.len())),
+        Err(error) => Err(format!("the body is not JSON at line {} column {}", error.line(), error.column())),
+    }
+}
+
+/// Reads a list: its rows, and what was said about paging (`None`: nothing).
+pub(crate) fn list<'a, R: Row<'a>>(text: &'a str) -> Result<(Page<R>, Option<Pagination<'a>>), Unreadable> {
+    let body = body::<ListBody<'a, R::Attributes>>(text)?;
+    let data = body.data.ok_or("the body has no data array")?;
+    let mut page = Page { rows: Vec::with_capacity(data.len()), rejected: 0, first_rejection: None };
+    for (number, item) in data.into_iter().enumerate() {
+        match item.ok_or("it is no object").and_then(R::from_item) {
+            Ok(row) => page.rows.push(row),
+            Err(why) => {
+                page.rejected = page.rejected.saturating_add(1);
+                page.first_rejection
+                    .get_or_insert_with(|| format!("row {} of the page: {why}", number.saturating_add(1)));
+            }
+        }
+    }
+    let pagination = body.meta.and_then(Attr::object::<Meta<'a>>).and_then(|meta| meta.0).and_then(Attr::object);
+    Ok((page, pagination))
+}
+
+/// Reads a body whose `data` is one record.
+pub(crate) fn single<'a, R: Row<'a>>(text: &'a str) -> Result<R, Unreadable> {
+    let item = body::<SingleBody<'a, R::Attributes>>(text)?.0.ok_or("the body has no data object")?;
+    R::from_item(item).map_err(|why| format!("the record is unusable: {why}"))
+}
