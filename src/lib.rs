@@ -15,8 +15,10 @@
 //! {config, freshness, reason, stats, clock}`. `server` never sees `netbackup`; `netbackup` never sees `exposition`;
 //! `simulator` sees none of them.
 
+pub mod cache;
 pub mod clock;
 pub mod config;
+pub mod exposition;
 pub mod freshness;
 pub mod netbackup;
 pub mod reason;

@@ -1,0 +1,39 @@
+//! From snapshots to the bytes of an answer.
+//!
+//! ```text
+//!  collector ─▶ Page ─▶ Rendered (per family: plain bytes and a deflate block)   when a snapshot is published
+//!                           │
+//!  all slots ─▶ View ─▶ data part (blocks strung together) ─┐                    when anything was published
+//!                └────▶ live part (age, counters, own) ─────┴▶ Answer            at most once a second
+//! ```
+//!
+//! Reading order: `family`, `series`, `page`, `rendered`, `checksum`, `deflate`, `headers`, `view`, `live`, `own`, `answer`;
+//! `negotiate` stands alone.
+//!
+//! Sample lines are the same bytes in both formats; only the headers and the `# EOF` differ. That is why a block is
+//! rendered and compressed once, and why an answer in either format is mere copying.
+
+mod answer;
+mod checksum;
+mod deflate;
+mod escape;
+mod family;
+mod headers;
+mod live;
+mod negotiate;
+mod number;
+mod own;
+mod page;
+mod rendered;
+mod series;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use answer::{Answer, Exposition, OwnMetrics, SiteView};
+pub use family::{Family, Kind};
+pub use live::families;
+pub use negotiate::{Encoding, Format, negotiate_encoding, negotiate_format};
+pub use number::Number;
+pub use page::Page;
+pub use rendered::Rendered;

@@ -1,0 +1,191 @@
+//! The exporter's own families: what the recorder of the `metrics` crate renders, put in order.
+//!
+//! The recorder writes text 0.0.4 with families and samples in random order. Here they are sorted, so that the same
+//! values give the same bytes, and the headers are written as the wanted format has them. Counters of that recorder are
+//! integers, so a fractional one is a gauge there: by its name (`_total`) it becomes a counter again.
+
+use std::collections::BTreeMap;
+
+use crate::exposition::family::{Family, Kind, write_header};
+use crate::exposition::negotiate::Format;
+
+/// The only own family that the exposition itself knows the value of.
+pub(super) static SERIES: Family = Family {
+    name: "netbackup_exporter_series",
+    kind: Kind::Gauge,
+    help: "Number of samples in the whole exposition that holds this one.",
+    labels: &[],
+};
+
+/// A family as the recorder wrote it.
+#[derive(Default)]
+struct Own<'a> {
+    help: Option<&'a str>,
+    kind: Option<&'a str>,
+    /// Sample lines of each series: one, or those of a histogram or summary in their order.
+    series: Vec<Vec<&'a str>>,
+}
+
+/// Appends the families of `text` and the number of samples, `before` being those that stand before them.
+pub(super) fn write(out: &mut Vec<u8>, format: Format, text: &str, before: usize) {
+    let mut families = parse(text);
+    families.remove(SERIES.name);
+    let own: usize = families.values().flat_map(|family| &family.series).map(Vec::len).sum();
+    let count = format!("{} {}", SERIES.name, before + own + 1);
+    let series = Own { help: Some(SERIES.help), kind: Some(SERIES.kind.as_str()), series: vec![vec![&count]] };
+    families.insert(SERIES.name, series);
+    for (name, mut family) in families {
+        if family.series.is_empty() {
+            continue;
+        }
+        write_header(out, format, name, kind(name, family.kind, format), family.help);
+        family.series.sort_unstable();
+        for line in family.series.iter().flatten() {
+            out.extend_from_slice(line.as_bytes());
+            out.push(b'\n');
+        }
+    }
+}
+
+fn parse(text: &str) -> BTreeMap<&str, Own<'_>> {
+    let mut families: BTreeMap<&str, Own<'_>> = BTreeMap::new();
+    let mut current = "";
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            families.entry(name).or_default().help = Some(help);
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            families.entry(name).or_default().kind = Some(kind);
+            current = name;
+        } else if !line.starts_with('#') {
+            let name = sample_name(line);
+            // A sample without a TYPE line before it is a family of its own.
+            let family = if name.starts_with(current) && !current.is_empty() { current } else { name };
+            let family = families.entry(family).or_default();
+            match family.series.last_mut() {
+                Some(lines) if family.kind.is_some_and(has_many_lines) && !is_complete(lines) => lines.push(line),
+                _ => family.series.push(vec![line]),
+            }
+        }
+    }
+    families
+}
+
+fn sample_name(line: &str) -> &str {
+    line.split(['{', ' ']).next().unwrap_or_default()
+}
+
+fn has_many_lines(kind: &str) -> bool {
+    matches!(kind, "histogram" | "summary")
+}
+
+/// Whether these are all lines of a histogram or summary: the recorder ends one with its count.
+fn is_complete(lines: &[&str]) -> bool {
+    lines.last().is_some_and(|line| sample_name(line).ends_with("_count"))
+}
+
+fn kind<'a>(name: &str, recorded: Option<&'a str>, format: Format) -> &'a str {
+    match (recorded, format) {
+        (Some("gauge"), _) if name.ends_with("_total") => "counter",
+        // OpenMetrics asks that a counter's samples end in `_total`.
+        (Some("counter"), Format::OpenMetrics) if !name.ends_with("_total") => "unknown",
+        (Some("untyped") | None, Format::OpenMetrics) => "unknown",
+        (None, Format::Text) => "untyped",
+        (Some(kind), _) => kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORDED: &str = "\
+# HELP process_cpu_seconds_total CPU time.
+# TYPE process_cpu_seconds_total gauge
+process_cpu_seconds_total 1.5
+
+# HELP b_seconds Took \"long\".
+# TYPE b_seconds histogram
+b_seconds_bucket{h=\"y\",le=\"2.5\"} 0
+b_seconds_bucket{h=\"y\",le=\"10\"} 1
+b_seconds_bucket{h=\"y\",le=\"+Inf\"} 1
+b_seconds_sum{h=\"y\"} 3
+b_seconds_count{h=\"y\"} 1
+b_seconds_bucket{h=\"x\",le=\"2.5\"} 0
+b_seconds_bucket{h=\"x\",le=\"10\"} 0
+b_seconds_bucket{h=\"x\",le=\"+Inf\"} 0
+b_seconds_sum{h=\"x\"} 0
+b_seconds_count{h=\"x\"} 0
+
+# HELP empty_total Never set.
+# TYPE empty_total counter
+
+# TYPE a_total counter
+a_total{code=\"404\"} 1
+a_total{code=\"200\"} 2
+
+# TYPE odd counter
+odd 3
+";
+
+    fn written(format: Format, text: &str) -> String {
+        let mut out = Vec::new();
+        write(&mut out, format, text, 100);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn families_and_series_are_sorted_and_buckets_stay_in_order() {
+        assert_eq!(
+            written(Format::Text, RECORDED),
+            "\
+# TYPE a_total counter
+a_total{code=\"200\"} 2
+a_total{code=\"404\"} 1
+# HELP b_seconds Took \"long\".
+# TYPE b_seconds histogram
+b_seconds_bucket{h=\"x\",le=\"2.5\"} 0
+b_seconds_bucket{h=\"x\",le=\"10\"} 0
+b_seconds_bucket{h=\"x\",le=\"+Inf\"} 0
+b_seconds_sum{h=\"x\"} 0
+b_seconds_count{h=\"x\"} 0
+b_seconds_bucket{h=\"y\",le=\"2.5\"} 0
+b_seconds_bucket{h=\"y\",le=\"10\"} 1
+b_seconds_bucket{h=\"y\",le=\"+Inf\"} 1
+b_seconds_sum{h=\"y\"} 3
+b_seconds_count{h=\"y\"} 1
+# HELP netbackup_exporter_series Number of samples in the whole exposition that holds this one.
+# TYPE netbackup_exporter_series gauge
+netbackup_exporter_series 115
+# TYPE odd counter
+odd 3
+# HELP process_cpu_seconds_total CPU time.
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total 1.5
+"
+        );
+    }
+
+    #[test]
+    fn openmetrics_differs_in_the_headers_only() {
+        let (text, open) = (written(Format::Text, RECORDED), written(Format::OpenMetrics, RECORDED));
+        let samples = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        let (a, b): (Vec<_>, Vec<_>) = (samples(&text), samples(&open));
+        assert_eq!(a, b);
+        for header in [
+            "# TYPE a counter",
+            "# HELP b_seconds Took \\\"long\\\".",
+            "# TYPE odd unknown",
+            "# HELP process_cpu_seconds CPU time.",
+            "# TYPE process_cpu_seconds counter",
+        ] {
+            assert!(open.lines().any(|line| line == header), "{header} in\n{open}");
+        }
+    }
+
+    #[test]
+    fn samples_without_a_type_line_are_families_of_their_own() {
+        let odd = "# TYPE a gauge\na 1\nb{x=\"1\"} 2\nb{x=\"0\"} 2\n# a comment\n";
+        let text = written(Format::Text, odd);
+        assert!(text.starts_with("# TYPE a gauge\na 1\n# TYPE b untyped\nb{x=\"0\"} 2\nb{x=\"1\"} 2\n"), "{text}");
+    }
+}
