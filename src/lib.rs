@@ -17,10 +17,12 @@
 
 pub mod cache;
 pub mod clock;
+pub mod collector;
 pub mod config;
 pub mod exposition;
 pub mod freshness;
 pub mod netbackup;
+pub mod poll;
 pub mod reason;
 pub mod simulator;
 pub mod stats;

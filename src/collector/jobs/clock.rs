@@ -1,0 +1,139 @@
+//! What time it is at the primary. One wrong reading must not move a window of a day: a step of the clock is believed
+//! only when further readings agree with it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A reading that differs by no more than this from what was expected is taken at once.
+const SMALL_STEP_MS: i64 = 10 * 60 * 1000;
+/// Readings of a step agree when they differ by no more than this.
+const AGREEMENT_MS: i64 = 60 * 1000;
+/// A step is believed when this many readings in a row agree on it.
+const WITNESSES: u32 = 3;
+/// A first reading further off than this from the exporter's own clock and from the newest row is not believed.
+const PLAUSIBLE_MS: i64 = 24 * 3600 * 1000;
+
+/// The primary's clock as the feed believes it.
+#[derive(Debug, Default)]
+pub struct ServerClock {
+    /// The last moment that was believed, and when that was.
+    anchor: Option<(i64, Instant)>,
+    /// A step that is not believed yet: by how much, and how many readings agree.
+    doubted: Option<(i64, u32)>,
+}
+
+/// What the primary's clock says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Unix milliseconds.
+    pub ms: i64,
+    /// The clock was set back, and that is believed now.
+    pub set_back: bool,
+}
+
+impl ServerClock {
+    /// The time, given a reading (`None`: there is none), the exporter's own clock as far as it can stand in, and, before
+    /// the first poll is complete, the newest stamp of a row.
+    pub fn now(&mut self, reading_ms: Option<i64>, own_ms: i64, newest_ms: Option<i64>) -> Now {
+        let Some((anchor_ms, at)) = self.anchor else {
+            let ms = reading_ms.filter(|reading| is_plausible(*reading, own_ms, newest_ms)).unwrap_or(own_ms);
+            return Now { ms, set_back: false };
+        };
+        let elapsed = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let expected = anchor_ms.saturating_add(elapsed);
+        let Some(reading) = reading_ms else { return Now { ms: expected, set_back: false } };
+        let step = reading.saturating_sub(expected);
+        if step.saturating_abs() <= SMALL_STEP_MS {
+            self.doubted = None;
+            return Now { ms: reading, set_back: false };
+        }
+        let witnesses = match self.doubted {
+            Some((doubted, count)) if doubted.saturating_sub(step).saturating_abs() <= AGREEMENT_MS => count + 1,
+            _ => 1,
+        };
+        if witnesses < WITNESSES {
+            self.doubted = Some((step, witnesses));
+            return Now { ms: expected, set_back: false };
+        }
+        self.doubted = None;
+        Now { ms: reading, set_back: step < 0 }
+    }
+
+    /// The poll that ran at `now` is complete: later readings are held against it.
+    pub fn confirm(&mut self, now: Now, at: Instant) {
+        self.anchor = Some((now.ms, at));
+    }
+}
+
+fn is_plausible(reading_ms: i64, own_ms: i64, newest_ms: Option<i64>) -> bool {
+    let is_near = |other: i64| reading_ms.saturating_sub(other).saturating_abs() <= PLAUSIBLE_MS;
+    is_near(own_ms) || newest_ms.is_some_and(is_near)
+}
+
+/// The exporter's own clock in the primary's time, where the difference is known.
+pub fn own_ms(wall: std::time::SystemTime, offset_seconds: Option<f64>) -> i64 {
+    let own = wall.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let offset = offset_seconds.unwrap_or(0.0);
+    let offset_ms = Duration::try_from_secs_f64(offset.abs()).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
+    let own_ms = i64::try_from(own.as_millis()).unwrap_or(i64::MAX);
+    if offset < 0.0 { own_ms.saturating_sub(offset_ms) } else { own_ms.saturating_add(offset_ms) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: i64 = 1_790_000_000_000;
+    const HOUR: i64 = 3_600_000;
+
+    fn settled() -> ServerClock {
+        let mut clock = ServerClock::default();
+        let now = clock.now(Some(T), T, None);
+        clock.confirm(now, Instant::now());
+        clock
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_wrong_reading_is_not_believed_and_a_lasting_step_is() {
+        let mut clock = settled();
+        for (reading, believed) in [(T + 48 * HOUR, T), (T, T), (T + 48 * HOUR, T), (T + 48 * HOUR, T)] {
+            let now = clock.now(Some(reading), T, None);
+            assert_eq!(now, Now { ms: believed, set_back: false });
+            clock.confirm(now, Instant::now());
+        }
+        assert_eq!(clock.now(Some(T + 48 * HOUR), T, None), Now { ms: T + 48 * HOUR, set_back: false });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_is_said_once_it_is_believed() {
+        let mut clock = settled();
+        for _ in 0..2 {
+            assert!(!clock.now(Some(T - HOUR), T, None).set_back);
+        }
+        assert_eq!(clock.now(Some(T - HOUR), T, None), Now { ms: T - HOUR, set_back: true });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_reading_time_goes_on_from_the_last_one() {
+        let mut clock = settled();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(clock.now(None, T + 99 * HOUR, None).ms, T + 60_000);
+        assert_eq!(clock.now(Some(T + 61_500), T, None).ms, T + 61_500, "small corrections are taken at once");
+    }
+
+    #[test]
+    fn a_first_reading_is_held_against_the_own_clock_and_the_newest_row() {
+        let first = |reading, own, newest| ServerClock::default().now(reading, own, newest).ms;
+        assert_eq!(first(Some(T), T + HOUR, None), T);
+        assert_eq!(first(Some(T), T + 9000 * HOUR, Some(T - HOUR)), T, "ours is wrong");
+        assert_eq!(first(Some(T + 9000 * HOUR), T, Some(T - HOUR)), T, "theirs is wrong");
+        assert_eq!(first(None, T, Some(T)), T);
+    }
+
+    #[test]
+    fn the_own_clock_is_corrected_by_the_known_difference() {
+        let wall = std::time::UNIX_EPOCH + Duration::from_millis(5_000);
+        assert_eq!([own_ms(wall, None), own_ms(wall, Some(1.5)), own_ms(wall, Some(-1.5))], [5_000, 6_500, 3_500]);
+    }
+}

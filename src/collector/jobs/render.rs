@@ -1,0 +1,112 @@
+//! What the window of a site means as metrics.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::counters::{DURATION_BUCKETS, Outcome, Pair};
+use super::families;
+use super::names::Name;
+use super::window::Window;
+use crate::exposition::Page;
+use crate::netbackup::queue_reason_name;
+
+/// NetBackup's kilobytes are 1024 bytes.
+const KILOBYTE: u64 = 1024;
+
+/// What the metrics say besides the window.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// `poll.lookback`.
+    pub lookback: Duration,
+    /// How far the next walk reads back.
+    pub overlap: Duration,
+}
+
+/// Writes every family of the collector.
+pub fn render(page: &mut Page, window: &Window, facts: Facts) {
+    unfinished(page, window);
+    counters(page, window);
+    lookback(page, window);
+    page.gauge(&families::LOOKBACK_SECONDS, &[], facts.lookback.as_secs_f64());
+    page.gauge(&families::FEED_OVERLAP, &[], facts.overlap.as_secs_f64());
+    page.counter(&families::FEED_GAP, &[], 0);
+}
+
+fn unfinished(page: &mut Page, window: &Window) {
+    let mut jobs: BTreeMap<(Pair, Name), u64> = BTreeMap::new();
+    let mut queued: BTreeMap<(Name, Option<i64>), u64> = BTreeMap::new();
+    let mut oldest: BTreeMap<(Name, Name), i64> = BTreeMap::new();
+    let names = window.names();
+    for job in window.unfinished() {
+        *jobs.entry((job.pair, job.state)).or_default() += 1;
+        if names.text(job.state) == "QUEUED" {
+            *queued.entry((job.pair.job_type, job.queue_reason)).or_default() += 1;
+        }
+        if let Some(start) = job.start_ms {
+            let oldest = oldest.entry((job.pair.job_type, job.state)).or_insert(start);
+            *oldest = start.min(*oldest);
+        }
+    }
+    for ((pair, state), count) in jobs {
+        let labels = [names.text(pair.job_type), names.text(pair.policy_type), names.text(state)];
+        page.gauge(&families::JOBS, &labels, number(count));
+    }
+    for ((job_type, reason), count) in queued {
+        let reason = reason.map(queue_reason_name).unwrap_or_default();
+        page.gauge(&families::QUEUED, &[names.text(job_type), &reason], number(count));
+    }
+    for ((job_type, state), start_ms) in oldest {
+        let labels = [names.text(job_type), names.text(state)];
+        page.gauge(&families::OLDEST_START, &labels, milliseconds(start_ms));
+    }
+}
+
+fn counters(page: &mut Page, window: &Window) {
+    let names = window.names();
+    for (pair, counters) in window.counters().to_show() {
+        let labels = [names.text(pair.job_type), names.text(pair.policy_type)];
+        for (outcome, count) in Outcome::ALL.iter().zip(counters.outcomes) {
+            page.counter(&families::FINISHED, &[labels[0], labels[1], outcome.as_str()], count);
+        }
+        page.counter(&families::IMAGE_BYTES, &labels, counters.image_kilobytes.saturating_mul(KILOBYTE));
+        page.counter(&families::TRANSFERRED_BYTES, &labels, counters.transferred_kilobytes.saturating_mul(KILOBYTE));
+        page.counter(&families::FILES, &labels, counters.files);
+        let sum = Duration::from_millis(counters.duration_ms).as_secs_f64();
+        page.histogram(&families::DURATION, &labels, &DURATION_BUCKETS, &counters.durations, sum);
+    }
+    for ((job_type, status), count) in &window.counters().statuses {
+        page.counter(&families::FINISHED_STATUS, &[names.text(*job_type), &status_label(*status)], *count);
+    }
+}
+
+fn lookback(page: &mut Page, window: &Window) {
+    let names = window.names();
+    for (group, count) in &window.lookback().jobs {
+        let labels = [names.text(group.pair.job_type), names.text(group.pair.policy_type), &status_label(group.status)];
+        page.gauge(&families::LOOKBACK_JOBS, &labels, number(*count));
+    }
+    for (pair, amounts) in &window.lookback().amounts {
+        let labels = [names.text(pair.job_type), names.text(pair.policy_type)];
+        // A sum over no report at all is absent, not 0.
+        if amounts.with_kilobytes > 0 {
+            page.gauge(&families::LOOKBACK_IMAGE_BYTES, &labels, number(amounts.kilobytes) * 1024.0);
+        }
+        if amounts.with_files > 0 {
+            page.gauge(&families::LOOKBACK_FILES, &labels, number(amounts.files));
+        }
+    }
+}
+
+fn status_label(status: Option<i32>) -> String {
+    status.map(|status| status.to_string()).unwrap_or_default()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "samples are floats: exact up to 2^53")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this age of the world fit a float exactly")]
+fn milliseconds(unix_ms: i64) -> f64 {
+    unix_ms as f64 / 1000.0
+}

@@ -1,0 +1,273 @@
+//! The poll loop: generic, knows no NetBackup word.
+//!
+//! One task per site x collector: the first poll at once, then every jittered TTL; a deadline on each poll; a failure
+//! is tried again with backoff; a start that finds the last poll still running is left out and counted. A supervisor
+//! notices a panic, counts it and starts the task again.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval, sleep, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use crate::cache::{Slot, Writer};
+use crate::clock::Stamp;
+use crate::collector::{Collector, PollContext, Polled};
+use crate::exposition::Rendered;
+use crate::reason::{Failure, Reason};
+
+/// The longest `Retry-After` that is believed.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Refused credentials are not tried again sooner.
+const SHORTEST_AUTH_WAIT: Duration = Duration::from_secs(60);
+/// The first wait after a failure; it doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// A task that died is started again not later than this: while it is gone the process counts as ill.
+const LONGEST_RESTART_WAIT: Duration = Duration::from_secs(20);
+/// How often a poll without a deadline shows that its task lives.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+
+/// A running, supervised poll task. Dropping it ends the task.
+#[derive(Debug)]
+pub struct PollTask(JoinHandle<()>);
+
+impl Drop for PollTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Starts the supervised task of one collector of one site. A bounded poll may last `timeout`.
+#[must_use]
+pub fn start(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<Rendered>>, timeout: Duration) -> PollTask {
+    PollTask(tokio::spawn(supervise(site, collector, slot, timeout)))
+}
+
+/// Polls once, for `--once`: publishes into the slot and says whether it succeeded.
+pub async fn once(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<Rendered>>, timeout: Duration) -> bool {
+    let Some(mut writer) = slot.writer() else { return false };
+    let worker = Worker { site, collector, context: PollContext::new(Arc::clone(&slot)), timeout };
+    worker.attempt(&mut writer).await;
+    slot.load().success
+}
+
+async fn supervise(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<Rendered>>, timeout: Duration) {
+    let mut deaths: u32 = 0;
+    loop {
+        let Some(mut writer) = slot.writer() else {
+            error!(%site, collector = slot.collector, "a second task for one slot was refused");
+            return;
+        };
+        if deaths > 0 {
+            writer.restarted();
+        }
+        slot.set_alive(true);
+        let worker = Worker {
+            site: Arc::clone(&site),
+            collector: Arc::clone(&collector),
+            context: PollContext::new(Arc::clone(&slot)),
+            timeout,
+        };
+        let lived = Instant::now();
+        let mut task = AbortOnDrop(tokio::spawn(worker.run(writer)));
+        let ended = (&mut task.0).await;
+        slot.set_alive(false);
+        if ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled) {
+            return;
+        }
+        // A task that lived well for a while before it died starts the count anew.
+        deaths = if lived.elapsed() > slot.ttl.saturating_mul(10) { 1 } else { deaths.saturating_add(1) };
+        let wait = backoff(deaths, slot.ttl.min(LONGEST_RESTART_WAIT));
+        error!(%site, collector = slot.collector, restart_in = ?wait, "the poll task died of a panic and is started again");
+        sleep(wait).await;
+    }
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Worker {
+    site: Arc<str>,
+    collector: Arc<dyn Collector>,
+    context: PollContext,
+    timeout: Duration,
+}
+
+impl Worker {
+    async fn run(self, mut writer: Writer<Rendered>) {
+        let slot = Arc::clone(writer.slot());
+        loop {
+            let started = Instant::now();
+            let credential = self.collector.credential_changes();
+            let next_tick = self.attempt(&mut writer).await;
+            let state = slot.load();
+            let now = Instant::now();
+            let next = match &state.last_failure {
+                Some(failure) => now + wait_after(failure, state.consecutive_failures, slot.ttl),
+                None => {
+                    let planned = started + jittered(slot.ttl);
+                    if planned < now { next_tick } else { planned }
+                }
+            };
+            let is_refused = state.last_failure.as_ref().is_some_and(|failure| failure.reason == Reason::Auth);
+            drop(state);
+            let wall = SystemTime::now() + next.saturating_duration_since(now);
+            writer.plan(Some(Stamp { mono: next, wall }));
+            slot.promise(next);
+            tokio::select! {
+                () = sleep_until(next) => {}
+                // A new credential need not wait for what the old one has earned.
+                () = self.collector.credential_changed(credential), if is_refused => {}
+            }
+        }
+    }
+
+    /// Runs one poll to its end and publishes what came of it. Returns the first regular start after now.
+    async fn attempt(&self, writer: &mut Writer<Rendered>) -> Instant {
+        let slot = Arc::clone(writer.slot());
+        let started = Instant::now();
+        let deadline = self.collector.is_bounded().then(|| started + self.timeout);
+        slot.promise(deadline.unwrap_or(started + SIGN_OF_LIFE * 2));
+        let mut signs = interval(SIGN_OF_LIFE);
+        let attempt = Attempt { writer, started, ended: false };
+        let mut next_tick = started + slot.ttl;
+        let outcome = {
+            let mut poll = pin!(self.collector.poll(&self.context));
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut poll => break outcome,
+                    () = sleep_until(deadline.unwrap_or(started)), if deadline.is_some() => {
+                        let detail = format!("the poll did not end within {:?}: raise poll.timeout if the primary is slow", self.timeout);
+                        break Err(Failure::new(Reason::Timeout, detail));
+                    }
+                    // An unbounded poll sets itself no deadline, but this task is seen to live.
+                    _ = signs.tick(), if deadline.is_none() => slot.promise(Instant::now() + SIGN_OF_LIFE * 2),
+                    () = sleep_until(next_tick) => {
+                        attempt.writer.skip();
+                        next_tick += slot.ttl;
+                    }
+                }
+            }
+        };
+        let before = slot.load();
+        let (was_successful, reason_before) =
+            (before.success, before.last_failure.as_ref().map(|failure| failure.reason));
+        drop(before);
+        match outcome {
+            Ok(polled) => {
+                self.log_success(slot.collector, was_successful, reason_before, &polled, started);
+                attempt.succeed(polled);
+            }
+            Err(failure) => {
+                self.log_failure(slot.collector, reason_before, &failure);
+                attempt.fail(failure);
+            }
+        }
+        next_tick
+    }
+
+    fn log_success(
+        &self,
+        collector: &str,
+        was_successful: bool,
+        before: Option<Reason>,
+        polled: &Polled,
+        started: Instant,
+    ) {
+        let site = &*self.site;
+        let took = started.elapsed();
+        if was_successful {
+            debug!(
+                site,
+                collector,
+                ?took,
+                series = polled.rendered.series(),
+                rejected = polled.rejected,
+                "poll succeeded"
+            );
+        } else if let Some(reason) = before {
+            info!(site, collector, ?took, series = polled.rendered.series(), after = %reason, "collector has recovered");
+        } else {
+            info!(site, collector, ?took, series = polled.rendered.series(), "collector has its first data");
+        }
+    }
+
+    fn log_failure(&self, collector: &str, before: Option<Reason>, failure: &Failure) {
+        let site = &*self.site;
+        if before == Some(failure.reason) {
+            debug!(site, collector, reason = %failure.reason, error = failure.detail, "poll failed again");
+        } else {
+            warn!(site, collector, reason = %failure.reason, error = failure.detail, "poll failed; the last good data stay until they expire");
+        }
+    }
+}
+
+/// A poll under way. A panic that unwinds through it is counted as a failed poll.
+struct Attempt<'a> {
+    writer: &'a mut Writer<Rendered>,
+    started: Instant,
+    ended: bool,
+}
+
+impl Attempt<'_> {
+    fn succeed(mut self, polled: Polled) {
+        self.ended = true;
+        let took = self.started.elapsed();
+        self.writer.succeed(Arc::new(polled.rendered), polled.received, polled.rejected, took);
+    }
+
+    fn fail(mut self, failure: Failure) {
+        self.ended = true;
+        self.writer.fail(failure, self.started.elapsed());
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.ended && std::thread::panicking() {
+            let failure =
+                Failure::new(Reason::Internal, "the poll panicked: a defect of the exporter, please report it");
+            self.writer.fail(failure, self.started.elapsed());
+        }
+    }
+}
+
+/// How long to wait after the `count`th failure in a row.
+fn wait_after(failure: &Failure, count: u32, ttl: Duration) -> Duration {
+    let wait = match failure.reason {
+        Reason::Auth => return lengthened(ttl.max(SHORTEST_AUTH_WAIT)),
+        // Asking again before somebody grants the right changes nothing.
+        Reason::Forbidden => jittered(ttl).min(ttl),
+        _ => backoff(count, ttl),
+    };
+    match failure.retry_after {
+        Some(asked) if asked <= LONGEST_RETRY_AFTER => wait.max(asked),
+        _ => wait,
+    }
+}
+
+/// 1 s, 2 s, 4 s … with jitter, never later than the TTL.
+fn backoff(count: u32, ttl: Duration) -> Duration {
+    let doubled = FIRST_BACKOFF.saturating_mul(1_u32.checked_shl(count.saturating_sub(1)).unwrap_or(u32::MAX));
+    doubled.min(ttl).mul_f64(0.75 + 0.5 * fastrand::f64()).min(ttl)
+}
+
+/// The TTL give or take a tenth, so that many sites drift apart.
+fn jittered(ttl: Duration) -> Duration {
+    ttl.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+fn lengthened(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 + 0.1 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests;
