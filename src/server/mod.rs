@@ -1,0 +1,218 @@
+//! The exporter's own port: what is asked on which path, and what is answered. Nothing here waits for a primary,
+//! except that the first `/health` after a quiet minute waits for its probe.
+//!
+//! [`router`] is the whole surface and needs no port; [`serve`] puts it on bound listeners.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::cache::Generation;
+use crate::config::Web;
+use crate::exposition::{Exposition, SiteView};
+use crate::health::Prober;
+use crate::telemetry;
+
+mod body;
+mod connection;
+mod crowd;
+mod health;
+mod html;
+mod listen;
+mod live;
+mod pace;
+#[cfg(test)]
+mod page_tests;
+mod query;
+mod scrape;
+#[cfg(test)]
+mod socket_tests;
+mod status;
+#[cfg(test)]
+mod testing;
+
+pub use listen::serve;
+
+/// One site, as the server needs it.
+#[derive(Clone)]
+pub struct SiteEntry {
+    /// Its name, statistics and slots.
+    pub view: Arc<SiteView>,
+    /// Who asks its primary for `/health`.
+    pub prober: Arc<Prober>,
+    /// `poll.timeout`: a collector that has tried for this long no longer keeps `/-/ready` waiting.
+    pub timeout: Duration,
+}
+
+/// All sites at one moment, swapped whole when the configuration changes.
+pub struct Sites {
+    /// The sites as the exposition takes them; the same `Arc` as long as nothing changes.
+    pub views: Arc<Vec<Arc<SiteView>>>,
+    /// The sites in the order of the configuration.
+    pub sites: Vec<SiteEntry>,
+}
+
+/// What the handlers share.
+pub struct App {
+    telemetry_path: String,
+    max_requests: usize,
+    scrapes: Option<Arc<Semaphore>>,
+    sites: ArcSwap<Sites>,
+    exposition: Exposition,
+    generation: Generation,
+    started: SystemTime,
+    ready: AtomicBool,
+}
+
+/// What a path of the contract asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    Scrape,
+    Health,
+    Healthy,
+    Ready,
+    Status,
+    Overview,
+    Other,
+}
+
+impl Sites {
+    /// The sites in the order of the configuration.
+    #[must_use]
+    pub fn new(sites: Vec<SiteEntry>) -> Sites {
+        let views = Arc::new(sites.iter().map(|site| Arc::clone(&site.view)).collect());
+        Sites { views, sites }
+    }
+}
+
+impl App {
+    /// The state of a server that has just started. `generation` is the one that the slots of `sites` advance.
+    #[must_use]
+    pub fn new(web: &Web, sites: Sites, exposition: Exposition, generation: Generation) -> Arc<App> {
+        let most = web.max_requests.min(Semaphore::MAX_PERMITS);
+        Arc::new(App {
+            telemetry_path: web.telemetry_path.clone(),
+            max_requests: most,
+            scrapes: (most > 0).then(|| Arc::new(Semaphore::new(most))),
+            sites: ArcSwap::from_pointee(sites),
+            exposition,
+            generation,
+            started: SystemTime::now(),
+            ready: AtomicBool::new(false),
+        })
+    }
+
+    /// Serves other sites from now on: a reload.
+    pub fn replace_sites(&self, sites: Sites) {
+        self.sites.store(Arc::new(sites));
+        self.generation.advance();
+    }
+
+    /// The sites now.
+    #[must_use]
+    pub fn sites(&self) -> Arc<Sites> {
+        self.sites.load_full()
+    }
+
+    /// Whether every poll task lives, for the watchdog of the service manager.
+    #[must_use]
+    pub fn healthy(&self) -> bool {
+        live::hanging(&self.sites.load(), Instant::now()).is_empty()
+    }
+
+    /// Whether every enabled collector has ended a first attempt, has data, or has tried for the site's
+    /// `poll.timeout`. Once true, it stays true.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        if !self.ready.load(Ordering::Acquire) && live::waiting(&self.sites.load(), Instant::now()).is_empty() {
+            self.ready.store(true, Ordering::Release);
+        }
+        self.ready.load(Ordering::Acquire)
+    }
+
+    fn page(&self, path: &str) -> Page {
+        match path {
+            path if path == self.telemetry_path => Page::Scrape,
+            "/health" => Page::Health,
+            "/-/healthy" => Page::Healthy,
+            "/-/ready" => Page::Ready,
+            "/api/v1/status" => Page::Status,
+            "/" => Page::Overview,
+            _ => Page::Other,
+        }
+    }
+}
+
+impl Page {
+    /// The `handler` label: the path of the contract, whatever the telemetry path is called.
+    const fn handler(self) -> &'static str {
+        match self {
+            Page::Scrape => "/metrics",
+            Page::Health => "/health",
+            Page::Healthy => "/-/healthy",
+            Page::Ready => "/-/ready",
+            Page::Status => "/api/v1/status",
+            Page::Overview => "/",
+            Page::Other => "other",
+        }
+    }
+}
+
+/// Every path of the contract.
+///
+/// Paths are matched here and not by the router: the telemetry path is configurable, and one that means something to
+/// the router's pattern language, or stands twice, would panic there.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new().fallback(answer).with_state(app)
+}
+
+async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
+    // The body is dropped here: no path takes one, and an unread body makes the connection close after the answer.
+    let (request, _) = request.into_parts();
+    let page = app.page(request.uri.path());
+    let query = request.uri.query();
+    let mut response = match page {
+        Page::Other => plain(StatusCode::NOT_FOUND, "not found\n"),
+        _ if request.method != Method::GET && request.method != Method::HEAD => {
+            let mut response =
+                plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed: this path answers GET and HEAD\n");
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+        }
+        Page::Scrape => scrape::answer(&app, &request.headers, query),
+        Page::Health => health::answer(&app, query).await,
+        Page::Healthy => live::healthy(&app),
+        Page::Ready => live::ready(&app),
+        Page::Status => status::answer(&app),
+        Page::Overview => html::answer(&app),
+    };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    telemetry::recorder::http_request(page.handler(), response.status().as_u16());
+    response
+}
+
+fn plain(status: StatusCode, text: impl Into<String>) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
+}
+
+/// A JSON answer; what it says is true only now, so nobody may keep it.
+fn json(status: StatusCode, media_type: &'static str, value: &impl serde::Serialize) -> Response {
+    match serde_json::to_vec(value) {
+        Ok(body) => {
+            (status, [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "no-store")], body).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "writing a JSON answer failed");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+        }
+    }
+}
