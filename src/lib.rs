@@ -16,16 +16,21 @@
 //! `simulator` sees none of them.
 
 pub mod cache;
+pub mod cli;
 pub mod clock;
 pub mod collector;
 pub mod config;
+pub mod demo;
 pub mod exposition;
 pub mod freshness;
 pub mod health;
 pub mod netbackup;
 pub mod poll;
 pub mod reason;
+pub mod reload;
+pub mod run;
 pub mod server;
 pub mod simulator;
+pub mod sites;
 pub mod stats;
 pub mod telemetry;

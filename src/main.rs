@@ -1,3 +1,173 @@
 //! The main program: arguments, logging, configuration, listeners, exit code. The only place that exits.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use netbackup_exporter::cli::{self, Cli, Command};
+use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
+use netbackup_exporter::reload::Typed;
+use netbackup_exporter::telemetry::{Recorder, logging, signals};
+use netbackup_exporter::{demo, reload, run};
+use tracing::{error, info};
+
+/// A usage or configuration error: starting again does not help.
+const BAD_CONFIGURATION: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, as successes on stdout.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
+        }
+    };
+    if logging::init(cli.log_level.into(), cli.log_format).is_err() {
+        return ExitCode::FAILURE;
+    }
+    hide_panic_messages();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4))
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(start(cli));
+            // A name look-up in flight cannot be called off, and may last longer than a stop may.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            error!(%error, "cannot start the runtime");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn start(cli: Cli) -> ExitCode {
+    // Taken over first: a signal during the start must not end the process in any other way than later ones.
+    let (shutdown, hangups) = match (signals::shutdown_signal(), signals::hangups()) {
+        (Ok(shutdown), Ok(hangups)) => (shutdown, hangups),
+        (Err(error), _) | (_, Err(error)) => {
+            error!(%error, "cannot take over signals");
+            return ExitCode::FAILURE;
+        }
+    };
+    let shutdown = async {
+        let signal = shutdown.await;
+        info!(signal, "stopping");
+    };
+    let recorder = match Recorder::install() {
+        Ok(recorder) => recorder,
+        Err(error) => {
+            error!(%error, "cannot install the metrics recorder");
+            return ExitCode::FAILURE;
+        }
+    };
+    let overrides = cli.overrides();
+    let ended = match &cli.command {
+        Command::Demo => demo::run(&overrides, &recorder, say, shutdown).await,
+        Command::Simulate(simulate) => demo::simulate(simulate, say, shutdown).await,
+        Command::Serve => {
+            let environment = process_environment();
+            let source = cli::locate(&cli, &environment);
+            let typed = Typed { source, environment, overrides };
+            return match typed.load() {
+                Ok(config) if cli.once => once(&config, &recorder, shutdown).await,
+                Ok(config) => serve(config, typed, &recorder, hangups, shutdown).await,
+                Err(mistakes) => refuse_configuration(&mistakes),
+            };
+        }
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast_ref() {
+            Some(mistakes) => refuse_configuration(mistakes),
+            None => {
+                error!(error = format!("{error:#}"), "failed");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+async fn serve(
+    config: Config,
+    typed: Typed,
+    recorder: &Recorder,
+    mut hangups: tokio::signal::unix::Signal,
+    shutdown: impl Future<Output = ()>,
+) -> ExitCode {
+    info!(source = %typed.source, sites = config.sites.len(), "configuration read");
+    run::log_warnings(&config);
+    let listeners = match run::bind(&config.web.listen_addresses).await {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let running = Arc::new((config, typed));
+    let checking_again = async {
+        while hangups.recv().await.is_some() {
+            let running = Arc::clone(&running);
+            // Reading files may hang with the disk they are on; the watchdog and a stop must not.
+            let checked = tokio::task::spawn_blocking(move || reload::check_again(&running.0, &running.1)).await;
+            if checked.is_err() {
+                error!("checking the configuration again panicked");
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        ended = run::run(&running.0, listeners, recorder, shutdown) => ended,
+        () = checking_again => Ok(()),
+    };
+    match ended {
+        Ok(()) => {
+            info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(errors) => refuse(&errors),
+    }
+}
+
+async fn once(config: &Config, recorder: &Recorder, shutdown: impl Future<Output = ()>) -> ExitCode {
+    run::log_warnings(config);
+    let polled = tokio::select! {
+        polled = run::once(config, recorder) => polled,
+        () = shutdown => return ExitCode::FAILURE,
+    };
+    match polled {
+        Ok((text, succeeded)) => {
+            let written = std::io::stdout().write_all(text.as_bytes());
+            if succeeded && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(errors) => refuse(&errors),
+    }
+}
+
+fn refuse_configuration(mistakes: &ConfigErrors) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "{mistakes}");
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+fn refuse(errors: &[netbackup_exporter::sites::ClientError]) -> ExitCode {
+    for error in errors {
+        error!(%error, "cannot start");
+    }
+    ExitCode::from(BAD_CONFIGURATION)
+}
+
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// What a panic says may quote what a primary sent: only its place is logged.
+fn hide_panic_messages() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        error!(place, "a defect of the exporter, please report it: panic");
+    }));
+}

@@ -1,0 +1,391 @@
+//! Flags and subcommands, typed. Flags are named as exporters name them and may stand before or after the subcommand.
+//!
+//! What the configuration can say too is checked by `config`, by the same rules; a mistake in the arguments themselves
+//! is clap's own error, which ends the program with 2.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{ConfigSource, Environment, Overrides, read_duration};
+use crate::telemetry::VERSION_TEXT;
+use crate::telemetry::logging::LogFormat;
+
+/// The releases that can be simulated.
+const RELEASES: [&str; 6] = ["10.3", "10.4", "10.5", "11.0", "11.1", "11.2"];
+
+/// The command line, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cli {
+    /// What to do.
+    pub command: Command,
+    /// `--config.file`; `None`: not given.
+    pub config_file: Option<PathBuf>,
+    /// `--web.listen-address`, in order; empty: as configured.
+    pub listen: Vec<String>,
+    /// `--web.telemetry-path`.
+    pub telemetry_path: Option<String>,
+    /// `--web.max-requests`.
+    pub max_requests: Option<usize>,
+    /// `--log.level`.
+    pub log_level: LogLevel,
+    /// `--log.format`.
+    pub log_format: LogFormat,
+    /// `--once`.
+    pub once: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Poll and serve.
+    Serve,
+    /// The simulated primary and the exporter together.
+    Demo,
+    /// The simulated primary alone.
+    Simulate(Simulate),
+}
+
+/// The least severe level that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogLevel {
+    /// Only what needs a person.
+    Error,
+    /// What may soon need one.
+    Warn,
+    /// Every change of state.
+    #[default]
+    Info,
+    /// Every poll.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The simulated primary.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[group(skip)]
+pub struct Simulate {
+    /// Where the simulated primary listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1556")]
+    pub listen_address: SocketAddr,
+    /// Finished jobs of the past
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = at_most_a_million)]
+    pub jobs: usize,
+    /// New jobs per minute; 0: nothing changes
+    #[arg(long, value_name = "RATE", default_value_t = 30.0, value_parser = rate)]
+    pub jobs_per_minute: f64,
+    /// NetBackup release whose API is spoken
+    #[arg(long, value_name = "RELEASE", default_value = "11.2", value_parser = RELEASES)]
+    pub release: String,
+    /// The same seed gives the same jobs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Storage units
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = at_most_a_million)]
+    pub storage_units: usize,
+    /// How long each answer takes, such as 50ms
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
+    pub latency: Duration,
+    /// API key that is accepted
+    #[arg(long, value_name = "KEY", default_value = "simulated-api-key")]
+    pub api_key: String,
+}
+
+/// The arguments as clap reads them.
+#[derive(Debug, Parser)]
+#[command(name = "netbackup_exporter", version = VERSION_TEXT, about = "Prometheus exporter for NetBackup")]
+struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Option<Subcommands>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    /// Poll the configured primaries and serve their metrics (the default)
+    Serve(Flags),
+    /// Start a simulated primary and the exporter on loopback, needing no configuration
+    Demo(Flags),
+    /// Start a simulated primary alone
+    Simulate {
+        #[command(flatten)]
+        simulate: Simulate,
+        #[command(flatten)]
+        flags: Flags,
+    },
+}
+
+/// Not clap's "global" flags: of a list given on both sides of the subcommand these would drop one half.
+#[derive(Debug, Args)]
+struct Flags {
+    /// Configuration file [default: config.toml]
+    #[arg(long = "config.file", value_name = "PATH")]
+    config_file: Option<PathBuf>,
+    /// Address to listen on, repeatable: host:port, [v6]:port or :port (all addresses)
+    #[arg(long = "web.listen-address", value_name = "ADDR")]
+    listen: Vec<String>,
+    /// Path of the metrics
+    #[arg(long = "web.telemetry-path", value_name = "PATH")]
+    telemetry_path: Option<String>,
+    /// Scrapes answered at the same time, 0: no limit
+    #[arg(long = "web.max-requests", value_name = "N")]
+    max_requests: Option<usize>,
+    /// Least severe level that is logged [default: info]
+    #[arg(long = "log.level", value_name = "LEVEL")]
+    log_level: Option<LogLevel>,
+    /// Form of the log lines on stderr [default: logfmt]
+    #[arg(long = "log.format", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// Poll every enabled collector once, print the metrics on stdout, and end
+    #[arg(long)]
+    once: bool,
+}
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// Clap's: a usage error (exit code 2), or the text of `--help` and `--version` (exit code 0).
+pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    let Arguments { flags, command } = Arguments::try_parse_from(arguments)?;
+    let (command, flags) = match command {
+        None => (Command::Serve, flags),
+        Some(Subcommands::Serve(inner)) => (Command::Serve, inner.over(flags)),
+        Some(Subcommands::Demo(inner)) => (Command::Demo, inner.over(flags)),
+        Some(Subcommands::Simulate { simulate, flags: inner }) => (Command::Simulate(simulate), inner.over(flags)),
+    };
+    if let Some(message) = flags.conflict_with(&command) {
+        return Err(Arguments::command().error(ErrorKind::ArgumentConflict, message));
+    }
+    Ok(Cli {
+        command,
+        config_file: flags.config_file,
+        listen: flags.listen,
+        telemetry_path: flags.telemetry_path,
+        max_requests: flags.max_requests,
+        log_level: flags.log_level.unwrap_or_default(),
+        log_format: flags.log_format.unwrap_or_default(),
+        once: flags.once,
+    })
+}
+
+/// Where the configuration comes from, see [`ConfigSource::locate`].
+#[must_use]
+pub fn locate(cli: &Cli, environment: &Environment) -> ConfigSource {
+    ConfigSource::locate(cli.config_file.as_deref(), environment)
+}
+
+impl Cli {
+    /// The flags that win over the configuration.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            listen: self.listen.clone(),
+            telemetry_path: self.telemetry_path.clone(),
+            max_requests: self.max_requests,
+        }
+    }
+}
+
+impl Flags {
+    /// These flags where given, else those before the subcommand; lists are put together.
+    fn over(self, outer: Flags) -> Flags {
+        Flags {
+            config_file: self.config_file.or(outer.config_file),
+            listen: outer.listen.into_iter().chain(self.listen).collect(),
+            telemetry_path: self.telemetry_path.or(outer.telemetry_path),
+            max_requests: self.max_requests.or(outer.max_requests),
+            log_level: self.log_level.or(outer.log_level),
+            log_format: self.log_format.or(outer.log_format),
+            once: self.once || outer.once,
+        }
+    }
+
+    /// What is wrong about these flags with `command`: a flag without an effect would be believed to have one.
+    fn conflict_with(&self, command: &Command) -> Option<&'static str> {
+        let has_web = !self.listen.is_empty() || self.telemetry_path.is_some() || self.max_requests.is_some();
+        match command {
+            Command::Serve => None,
+            _ if self.once => Some("--once goes with serve only"),
+            _ if self.config_file.is_some() => Some("--config.file goes with serve only"),
+            Command::Simulate(_) if has_web => {
+                Some("the --web flags do not go with simulate, which has --listen-address")
+            }
+            Command::Demo | Command::Simulate(_) => None,
+        }
+    }
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> LevelFilter {
+        match level {
+            LogLevel::Error => LevelFilter::ERROR,
+            LogLevel::Warn => LevelFilter::WARN,
+            LogLevel::Info => LevelFilter::INFO,
+            LogLevel::Debug => LevelFilter::DEBUG,
+            LogLevel::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+fn at_most_a_million(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|number| *number <= 1_000_000).ok_or("expected a whole number up to 1000000")
+}
+
+fn rate(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|rate| (0.0..=100_000.0).contains(rate)).ok_or("expected a number from 0 to 100000")
+}
+
+fn latency(text: &str) -> Result<Duration, &'static str> {
+    let duration = read_duration(text).filter(|duration| *duration <= Duration::from_secs(3_600));
+    duration.ok_or("expected a duration such as 50ms, at most 1h")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cli(arguments: &str) -> Result<Cli, clap::Error> {
+        parse(std::iter::once("netbackup_exporter").chain(arguments.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_given_means_serve_with_defaults() {
+        let expected = Cli {
+            command: Command::Serve,
+            config_file: None,
+            listen: Vec::new(),
+            telemetry_path: None,
+            max_requests: None,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Logfmt,
+            once: false,
+        };
+        assert_eq!(cli("").unwrap(), expected);
+        assert_eq!(cli("serve").unwrap(), expected);
+        assert_eq!(expected.overrides(), Overrides::default());
+    }
+
+    #[test]
+    fn flags_mean_the_same_before_and_after_the_subcommand() {
+        let flags = "--config.file c.toml --web.listen-address :1 --web.listen-address=[::1]:2 --web.telemetry-path /m \
+                     --web.max-requests 7 --log.level debug --log.format json --once";
+        let before = cli(&format!("{flags} serve")).unwrap();
+        assert_eq!(before, cli(&format!("serve {flags}")).unwrap());
+        assert_eq!(before, cli(flags).unwrap());
+        assert_eq!(before.config_file.as_deref(), Some(std::path::Path::new("c.toml")));
+        assert_eq!(before.listen, [":1", "[::1]:2"]);
+        assert_eq!((before.telemetry_path.as_deref(), before.max_requests), (Some("/m"), Some(7)));
+        assert_eq!((before.log_level, before.log_format, before.once), (LogLevel::Debug, LogFormat::Json, true));
+    }
+
+    #[test]
+    fn flags_on_both_sides_are_put_together() {
+        let both =
+            cli("--log.level warn --web.listen-address a:1 serve --web.listen-address b:2 --log.level error").unwrap();
+        assert_eq!(both.listen, ["a:1", "b:2"]);
+        assert_eq!(both.log_level, LogLevel::Error);
+    }
+
+    #[test]
+    fn simulate_has_flags_of_its_own() {
+        let Command::Simulate(default) = cli("simulate").unwrap().command else { panic!("not simulate") };
+        assert_eq!(default.release, "11.2");
+        let given = "simulate --listen-address 127.0.0.1:0 --jobs 5 --jobs-per-minute 1.5 --release 10.3 --seed 9 \
+                     --storage-units 151 --latency 50ms --api-key k --log.level debug";
+        let Command::Simulate(simulate) = cli(given).unwrap().command else { panic!("not simulate") };
+        let expected = Simulate {
+            listen_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            jobs: 5,
+            jobs_per_minute: 1.5,
+            release: "10.3".into(),
+            seed: 9,
+            storage_units: 151,
+            latency: Duration::from_millis(50),
+            api_key: "k".into(),
+        };
+        assert_eq!(simulate, expected);
+        assert_eq!(cli("demo").unwrap().command, Command::Demo);
+    }
+
+    #[test]
+    fn demo_has_a_port_and_everything_logs() {
+        let flags = "--web.listen-address :1 --web.telemetry-path /m --web.max-requests 7 --log.level debug";
+        let demo = cli(&format!("demo {flags}")).unwrap();
+        assert_eq!((demo.overrides().max_requests, demo.log_level), (Some(7), LogLevel::Debug));
+        assert_eq!(cli("simulate --log.format json").unwrap().log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn usage_errors_end_with_2() {
+        for arguments in [
+            "--web.config.file web.yml",
+            "--web.systemd-socket",
+            "--web.enable-lifecycle",
+            "--nonsense",
+            "nonsense",
+            "check",
+            "serve --jobs 5",
+            "--config.file",
+            "--web.max-requests many",
+            "--web.max-requests=-1",
+            "--log.level loud",
+            "--log.format xml",
+            "--once=yes",
+            "--once demo",
+            "simulate --once",
+            "simulate --config.file c.toml",
+            "--config.file c.toml simulate",
+            "simulate --web.listen-address :1",
+            "--web.listen-address nonsense simulate",
+            "simulate --web.telemetry-path /m",
+            "simulate --web.max-requests 1",
+            "demo --config.file c.toml",
+            "--config.file c.toml demo",
+            "simulate --release 9.1",
+            "simulate --jobs 1000001",
+            "simulate --jobs-per-minute NaN",
+            "simulate --jobs-per-minute=-1",
+            "simulate --latency 2h",
+            "simulate --latency 5",
+            "simulate --listen-address localhost",
+            "--once --once",
+        ] {
+            assert_eq!(cli(arguments).map_err(|error| error.exit_code()), Err(2), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_no_errors() {
+        for arguments in ["--help", "--version", "serve --help", "help", "simulate --help"] {
+            assert_eq!(cli(arguments).map_err(|error| error.exit_code()), Err(0), "{arguments}");
+        }
+        let version = cli("--version").unwrap_err().to_string();
+        assert!(
+            version.starts_with("netbackup_exporter 0.") && version.contains("revision ") && version.contains("rustc ")
+        );
+        let help = cli("--help").unwrap_err().to_string();
+        for flag in
+            ["--config.file", "--web.listen-address", "--log.level", "--log.format", "--once", "demo", "simulate"]
+        {
+            assert!(help.contains(flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_named_file_is_where_the_configuration_comes_from() {
+        let source = locate(&cli("--config.file /x/y.toml").unwrap(), &Environment::new());
+        assert_eq!(source, ConfigSource::File("/x/y.toml".into()));
+    }
+}
