@@ -7,6 +7,7 @@ pub mod storage;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::cache::Slot;
 use crate::clock::Stamp;
@@ -39,6 +40,12 @@ impl PollContext {
         PollContext { slot }
     }
 
+    /// When the last answer of the published snapshot had arrived; `None`: none is published.
+    #[must_use]
+    pub fn published(&self) -> Option<Instant> {
+        self.slot.load().snapshot.as_ref().map(|snapshot| snapshot.received.mono)
+    }
+
     /// Says how much of a first read is done, 0 to 1.
     pub fn progress(&self, ratio: f64) {
         self.slot.set_progress(ratio);
@@ -49,6 +56,11 @@ impl PollContext {
 pub trait Collector: Send + Sync + 'static {
     /// Reads the source once. Dropping the future (the deadline does) must leave the collector usable.
     fn poll<'a>(&'a self, context: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>>;
+
+    /// What was read before a restart, once, before the first poll; `None`: nothing was kept.
+    fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
+        Box::pin(std::future::ready(None))
+    }
 
     /// Whether the next poll must end within `poll.timeout`. A first read may last longer: each of its requests is
     /// bounded instead.
@@ -73,7 +85,7 @@ pub trait Collector: Send + Sync + 'static {
 pub fn build(name: &str, site: &config::Site, client: &Client) -> Option<Arc<dyn Collector>> {
     let (label, client, poll) = (Arc::clone(&site.name), client.clone(), site.poll);
     match name {
-        "jobs" => Some(Arc::new(jobs::Jobs::new(label, client, poll.lookback))),
+        "jobs" => Some(Arc::new(jobs::Jobs::new(label, client, poll))),
         "storage" => Some(Arc::new(storage::Storage::new(label, client))),
         _ => None,
     }

@@ -15,6 +15,8 @@ pub enum Endpoint {
     JobsCount,
     /// The list of storage units.
     StorageUnits,
+    /// Who the primary is, without credentials.
+    ServerInfo,
 }
 
 /// What never changes about an endpoint.
@@ -52,13 +54,14 @@ pub(crate) enum Accept {
 
 impl Endpoint {
     /// Every endpoint, in the order of their numbers.
-    pub const ALL: [Endpoint; 6] = [
+    pub const ALL: [Endpoint; 7] = [
         Endpoint::Ping,
         Endpoint::AuthorizationContext,
         Endpoint::Jobs,
         Endpoint::Job,
         Endpoint::JobsCount,
         Endpoint::StorageUnits,
+        Endpoint::ServerInfo,
     ];
 
     pub(crate) const fn facts(self) -> Facts {
@@ -73,6 +76,7 @@ impl Endpoint {
             Endpoint::Jobs => json("/admin/jobs", Method::Get, Some("MANAGE/JOBS VIEW")),
             Endpoint::Job => json("/admin/jobs/{jobId}", Method::Get, Some("MANAGE/JOBS VIEW")),
             Endpoint::JobsCount => json("/admin/jobs-count-requests", Method::Post, Some("MANAGE/JOBS VIEW")),
+            Endpoint::ServerInfo => Facts { needs_auth: false, ..json("/security/serverinfo", Method::Get, None) },
             Endpoint::StorageUnits => json("/storage/storage-units", Method::Get, Some("STORAGE/STORAGE-UNITS VIEW")),
         }
     }

@@ -21,6 +21,8 @@ pub struct ServerClock {
     anchor: Option<(i64, Instant)>,
     /// A step that is not believed yet: by how much, and how many readings agree.
     doubted: Option<(i64, u32)>,
+    /// The anchor is from before a restart: it has been carried on by the exporter's wall clock.
+    is_resumed: bool,
 }
 
 /// What the primary's clock says.
@@ -33,6 +35,16 @@ pub struct Now {
 }
 
 impl ServerClock {
+    /// The clock after a restart: it was `then_ms` when it was last believed, `elapsed` ago by the exporter's wall clock.
+    pub fn resume(then_ms: i64, elapsed: Duration) -> ServerClock {
+        let now = Instant::now();
+        ServerClock {
+            anchor: Some((then_ms, now.checked_sub(elapsed).unwrap_or(now))),
+            doubted: None,
+            is_resumed: true,
+        }
+    }
+
     /// The time, given a reading (`None`: there is none), the exporter's own clock as far as it can stand in, and, before
     /// the first poll is complete, the newest stamp of a row.
     pub fn now(&mut self, reading_ms: Option<i64>, own_ms: i64, newest_ms: Option<i64>) -> Now {
@@ -46,6 +58,7 @@ impl ServerClock {
         let step = reading.saturating_sub(expected);
         if step.saturating_abs() <= SMALL_STEP_MS {
             self.doubted = None;
+            self.is_resumed = false;
             return Now { ms: reading, set_back: false };
         }
         let witnesses = match self.doubted {
@@ -54,15 +67,21 @@ impl ServerClock {
         };
         if witnesses < WITNESSES {
             self.doubted = Some((step, witnesses));
-            return Now { ms: expected, set_back: false };
+            // After a restart either clock may be the wrong one. What is too late would empty the window.
+            let ms = if self.is_resumed { expected.min(reading).max(anchor_ms) } else { expected };
+            return Now { ms, set_back: false };
         }
         self.doubted = None;
+        self.is_resumed = false;
         Now { ms: reading, set_back: step < 0 }
     }
 
     /// The poll that ran at `now` is complete: later readings are held against it.
     pub fn confirm(&mut self, now: Now, at: Instant) {
-        self.anchor = Some((now.ms, at));
+        // While a resumed clock is in doubt, the steps of its readings are counted from one and the same anchor.
+        if !self.is_resumed {
+            self.anchor = Some((now.ms, at));
+        }
     }
 }
 
@@ -120,6 +139,25 @@ mod tests {
         tokio::time::advance(Duration::from_secs(60)).await;
         assert_eq!(clock.now(None, T + 99 * HOUR, None).ms, T + 60_000);
         assert_eq!(clock.now(Some(T + 61_500), T, None).ms, T + 61_500, "small corrections are taken at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_restart_the_earlier_of_two_clocks_is_believed_until_it_is_clear() {
+        let minute = Duration::from_secs(60);
+        let mut clock = ServerClock::resume(T, minute);
+        assert_eq!(clock.now(Some(T + 61_000), 0, None).ms, T + 61_000);
+        // Our own clock was set forward by a year while nobody ran.
+        let mut clock = ServerClock::resume(T, minute * 60 * 24 * 365);
+        for _ in 0..2 {
+            let now = clock.now(Some(T + 60_000), 0, None);
+            assert_eq!(now, Now { ms: T + 60_000, set_back: false });
+            clock.confirm(now, Instant::now());
+        }
+        assert_eq!(clock.now(Some(T + 60_000), 0, None), Now { ms: T + 60_000, set_back: true });
+        // The primary says nonsense once.
+        let mut clock = ServerClock::resume(T, minute);
+        assert_eq!(clock.now(Some(T + 48 * HOUR), 0, None).ms, T + 60_000);
+        assert_eq!(clock.now(Some(T + 60_000), 0, None).ms, T + 60_000);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::names::Name;
 
 /// Upper bounds of `netbackup_job_duration_seconds`, in seconds.
@@ -10,7 +12,7 @@ pub const DURATION_BUCKETS: [f64; 11] =
     [60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 14400.0, 28800.0, 57600.0, 86400.0, 172_800.0];
 
 /// `jobType` and `policyType` of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pair {
     /// `jobType`.
     pub job_type: Name,
@@ -62,8 +64,10 @@ impl Outcome {
 }
 
 /// Counters of one pair of job type and policy type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PairCounters {
+    /// Since when they count, in Unix milliseconds of the exporter's clock.
+    pub created_ms: u64,
     /// Finished jobs by position in [`Outcome::ALL`].
     pub outcomes: [u64; Outcome::ALL.len()],
     /// Sum of `kilobytesTransferred`.
@@ -95,46 +99,87 @@ pub struct Finished {
     pub duration_ms: Option<u64>,
 }
 
+/// Finished jobs of one job type with one status code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCounter {
+    /// Since when they count, in Unix milliseconds of the exporter's clock.
+    pub created_ms: u64,
+    /// How many there were.
+    pub jobs: u64,
+}
+
+/// Job type and status code.
+pub type Status = (Name, Option<i32>);
+
 /// The counters of one site.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// By job type and policy type.
     pub pairs: BTreeMap<Pair, PairCounters>,
+    /// By job type and status code.
+    pub statuses: BTreeMap<Status, StatusCounter>,
     /// Pairs that no scrape has seen yet.
     unseen: BTreeSet<Pair>,
-    /// By job type and status code.
-    pub statuses: BTreeMap<(Name, Option<i32>), u64>,
+    /// The exporter's clock, for counters that begin.
+    wall_ms: u64,
+    changed: Changed,
+}
+
+/// What has changed since it was last kept.
+#[derive(Debug, Default)]
+struct Changed {
+    pairs: BTreeSet<Pair>,
+    statuses: BTreeSet<Status>,
+    unseen: bool,
+}
+
+/// Counters as they are kept: their values, never differences, so that taking them in twice does no harm.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCounters {
+    pairs: Vec<(Pair, PairCounters)>,
+    statuses: Vec<(Status, StatusCounter)>,
+    /// Every pair that no scrape has seen yet.
+    unseen: Vec<Pair>,
 }
 
 impl Counters {
+    /// It is `wall_ms` by the exporter's clock.
+    pub fn begin(&mut self, wall_ms: u64) {
+        self.wall_ms = wall_ms;
+    }
+
     /// Makes the counters of a pair stand at 0 as soon as the pair is seen, so that `increase()` sees the first job.
     pub fn see(&mut self, pair: Pair) {
         if let Entry::Vacant(entry) = self.pairs.entry(pair) {
-            entry.insert(PairCounters::default());
+            entry.insert(PairCounters { created_ms: self.wall_ms, ..PairCounters::default() });
             self.unseen.insert(pair);
+            self.changed.pairs.insert(pair);
+            self.changed.unseen = true;
         }
     }
 
     /// What to show: a pair that has not been shown yet stands at 0, whatever has been counted for it, and shows that
     /// the next time. So the first job of a pair is an increase too.
     pub fn to_show(&self) -> impl Iterator<Item = (Pair, PairCounters)> {
+        let zero =
+            |counters: &PairCounters| PairCounters { created_ms: counters.created_ms, ..PairCounters::default() };
         let shown = |pair: &Pair| !self.unseen.contains(pair);
-        self.pairs
-            .iter()
-            .map(move |(pair, counters)| (*pair, if shown(pair) { *counters } else { PairCounters::default() }))
+        self.pairs.iter().map(move |(pair, counters)| (*pair, if shown(pair) { *counters } else { zero(counters) }))
     }
 
     /// What there is to show has been shown.
     pub fn shown(&mut self) {
+        self.changed.unseen |= !self.unseen.is_empty();
         self.unseen.clear();
     }
 
     /// Counts a finished job.
     pub fn count(&mut self, job: &Finished) {
         self.see(job.pair);
+        self.changed.pairs.insert(job.pair);
         let counters = self.pairs.entry(job.pair).or_default();
         if let Some(outcome) = counters.outcomes.get_mut(Outcome::of(job.status) as usize) {
-            *outcome += 1;
+            *outcome = outcome.saturating_add(1);
         }
         counters.image_kilobytes = counters.image_kilobytes.saturating_add(job.image_kilobytes);
         counters.transferred_kilobytes = counters.transferred_kilobytes.saturating_add(job.transferred_kilobytes);
@@ -143,11 +188,46 @@ impl Counters {
             let seconds = std::time::Duration::from_millis(duration).as_secs_f64();
             let bucket = DURATION_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(DURATION_BUCKETS.len());
             if let Some(count) = counters.durations.get_mut(bucket) {
-                *count += 1;
+                *count = count.saturating_add(1);
             }
             counters.duration_ms = counters.duration_ms.saturating_add(duration);
         }
-        *self.statuses.entry((job.pair.job_type, job.status)).or_default() += 1;
+        let status = (job.pair.job_type, job.status);
+        let new = StatusCounter { created_ms: self.wall_ms, jobs: 0 };
+        let counter = self.statuses.entry(status).or_insert(new);
+        counter.jobs = counter.jobs.saturating_add(1);
+        self.changed.statuses.insert(status);
+    }
+
+    /// Whether there is anything that [`Counters::changes`] would say.
+    pub fn has_changed(&self) -> bool {
+        self.changed.unseen || !self.changed.pairs.is_empty() || !self.changed.statuses.is_empty()
+    }
+
+    /// What has changed since the last call.
+    pub fn changes(&mut self) -> KeptCounters {
+        let changed = std::mem::take(&mut self.changed);
+        let pairs = changed.pairs.iter().filter_map(|pair| Some((*pair, *self.pairs.get(pair)?)));
+        let statuses = changed.statuses.iter().filter_map(|status| Some((*status, *self.statuses.get(status)?)));
+        KeptCounters {
+            pairs: pairs.collect(),
+            statuses: statuses.collect(),
+            unseen: self.unseen.iter().copied().collect(),
+        }
+    }
+
+    /// Everything, as if all of it had changed.
+    pub fn everything(&mut self) -> KeptCounters {
+        self.changed.pairs.extend(self.pairs.keys());
+        self.changed.statuses.extend(self.statuses.keys());
+        self.changes()
+    }
+
+    /// Takes in what was kept.
+    pub fn restore(&mut self, kept: KeptCounters) {
+        self.pairs.extend(kept.pairs);
+        self.statuses.extend(kept.statuses);
+        self.unseen = kept.unseen.into_iter().collect();
     }
 }
 

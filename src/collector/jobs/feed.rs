@@ -1,94 +1,114 @@
 //! What is asked of the primary, in which order, and what of the answers may be believed.
 //!
-//! The first read walks the ended jobs by ascending id, an immutable key, and goes on where it broke off. After it
-//! each poll walks what changed (`lastUpdateTime`) from the newest stamp of the last complete walk, minus an overlap
-//! for rows that are committed late, up to the primary's clock at the start; then the short list of unfinished jobs.
-//! The watermark comes from the primary's own stamps, and moves only when the whole poll is complete; a walk that is cut
-//! off, as after a long outage, goes on from the page it had reached.
+//! The first read walks the ended jobs by ranges of ids (`cold`). After it each poll walks what changed
+//! (`lastUpdateTime`) from the newest stamp of the last complete walk, minus an overlap for rows that are committed late
+//! (`lateness`), up to the primary's clock at the start; then the short list of unfinished jobs; then a little of what
+//! following cannot see (`audit`). The watermark comes from the primary's own stamps, and moves only when the whole poll
+//! is complete; a walk that is cut off, as after a long outage, goes on from the page it had reached.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::audit::{Audit, Scene};
 use super::clock::{Now, ServerClock, own_ms};
+use super::cold::ColdRead;
+use super::lateness::Lateness;
+use super::primary::{Ended, Identity, Primary, Query, ends_the_poll};
 use super::window::{Reading, Unfinished, Window};
 use crate::collector::PollContext;
-use crate::netbackup::{Client, Error, JobsPage, JobsQuery};
+use crate::netbackup::JobsPage;
 use crate::reason::{Failure, Reason};
 
-/// How far each walk reads back behind the watermark.
-pub const OVERLAP: Duration = Duration::from_secs(300);
-const OVERLAP_MS: i64 = 300_000;
-/// The documented maximum of rows a page.
-const PAGE: u16 = 100;
+mod keep;
+mod tally;
+
+pub use keep::{KeptFeed, Restored, VERSION};
+use tally::Tally;
+
 /// Vanished jobs that are asked for by id in one poll.
 const MOST_SUSPECTS: usize = 20;
 /// A vanished job whose record cannot be read is given up after this many polls.
 const LAST_SUSPICION: u32 = 5;
-/// Whether an empty list is for want of rights is not asked more often.
-const RIGHTS_CHECK_EVERY: Duration = Duration::from_secs(600);
+/// Whether an empty list is for want of rights, and who answers where nobody said so, is not asked more often.
+const SIDE_QUESTION_EVERY: Duration = Duration::from_secs(600);
+/// Requests of a poll that finds little new. What following leaves of them is the audit's.
+const STEADY_REQUESTS: usize = 6;
+/// After so long without a complete poll the primary may have let jobs expire that nobody counted.
+const LONG_PAUSE_MS: i64 = 10 * 60 * 1000;
+/// How often a first read says in the log how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// What a feed is told by the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The site's name, for the log.
+    pub site: Arc<str>,
+    /// `poll.lookback`.
+    pub lookback: Duration,
+    /// How many requests a first read may have in flight.
+    pub walkers: usize,
+}
 
 /// The job feed of one site: the window and how far it has been read.
 #[derive(Debug)]
 pub struct Feed {
-    site: Arc<str>,
+    settings: Settings,
     /// What has been read.
     pub window: Window,
     clock: ServerClock,
+    identity: Option<Identity>,
+    /// When nobody said who answers.
+    identity_asked: Option<Instant>,
     cold: Option<ColdRead>,
     /// The newest stamp of the last complete walk, and the primary's clock at its start.
     watermark: Option<Watermark>,
     /// How far a walk that was cut off had come.
     resume_ms: Option<i64>,
+    lateness: Lateness,
+    audit: Audit,
+    /// Time over which jobs may have gone uncounted.
+    gap_ms: u64,
+    /// Whether the last complete poll was made by this process, so that everything it saw is known.
+    is_continuous: bool,
+    /// Ends before which the window was never read: it has been made longer since it was kept.
+    missing_before_ms: Option<i64>,
+    /// When what was restored had been received, in Unix milliseconds of the exporter's clock.
+    restored_ms: u64,
     rights_checked: Option<Instant>,
     rejection_logged: bool,
 }
 
 /// How far following has come.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Watermark {
     newest_ms: i64,
     walked_at_ms: i64,
 }
 
-/// A first read under way.
-#[derive(Debug, Clone, Copy)]
-struct ColdRead {
-    /// The primary's clock when it began: what ends later is counted.
-    began_ms: i64,
-    /// The newest stamp when it began: whatever changes during the read is stamped later and is followed.
-    newest_ms: Option<i64>,
-    /// The earliest end that is read.
-    ends_from_ms: i64,
-    /// The highest id read so far.
-    last_id: Option<u64>,
-    /// Jobs read so far.
-    rows: u64,
-    /// Jobs to be read, where the primary counts them for us.
-    expected: Option<u64>,
-}
-
-/// What one poll has met.
-#[derive(Debug, Default, Clone, Copy)]
-struct Tally {
-    rows: u64,
-    rejected: u64,
-    newest_ms: Option<i64>,
-}
-
 impl Feed {
     /// A feed that has read nothing.
-    pub fn new(site: Arc<str>, lookback: Duration) -> Feed {
+    pub fn new(settings: Settings) -> Feed {
+        let window = Window::new(settings.lookback);
         Feed {
-            site,
-            window: Window::new(lookback),
+            settings,
+            window,
             clock: ServerClock::default(),
+            identity: None,
+            identity_asked: None,
             cold: None,
             watermark: None,
             resume_ms: None,
+            lateness: Lateness::default(),
+            audit: Audit::default(),
+            gap_ms: 0,
+            is_continuous: false,
+            missing_before_ms: None,
+            restored_ms: 0,
             rights_checked: None,
             rejection_logged: false,
         }
@@ -97,52 +117,127 @@ impl Feed {
     /// Whether the next poll reads only what changed since the last one. Otherwise it may be long: a first read, or one
     /// that goes on from where it was cut off.
     pub fn is_short(&self) -> bool {
-        self.watermark.is_some() && self.resume_ms.is_none()
+        self.watermark.is_some() && self.cold.is_none() && self.resume_ms.is_none() && self.is_continuous
+    }
+
+    /// How far the next walk reads back.
+    pub fn overlap(&self) -> Duration {
+        let now_ms = self.watermark.map_or(0, |watermark| watermark.walked_at_ms);
+        Duration::from_millis(u64::try_from(self.lateness.overlap_ms(now_ms)).unwrap_or(0))
+    }
+
+    /// Time over which jobs may have gone uncounted.
+    pub fn gap(&self) -> Duration {
+        Duration::from_millis(self.gap_ms)
     }
 
     /// Reads once. Returns the number of rows that were left out. After a failure, or when dropped midway, everything
     /// read stays and the next poll goes on from it.
     ///
     /// # Errors
-    /// What the client says; [`Reason::Forbidden`] too, when the list is empty because the key may not see it.
-    pub async fn poll(&mut self, client: &Client, context: &PollContext) -> Result<u64, Failure> {
-        let reading_ms = server_time(client).await?;
+    /// What the primary says; [`Reason::Forbidden`] too, when the list is empty because the key may not see it.
+    pub async fn poll<P: Primary>(&mut self, primary: &P, context: &PollContext) -> Result<u64, Failure> {
+        let reading_ms = primary.clock().await?;
         let read_at = Instant::now();
-        let mut tally = Tally::default();
-        let now = match self.watermark {
-            Some(watermark) => {
-                let now = self.clock.now(reading_ms, 0, None);
-                self.follow(client, watermark, now, &mut tally).await?;
-                now
-            }
-            None => {
-                let now = self.begin_cold(client, reading_ms).await?;
-                self.read_cold(client, context, &mut tally).await?;
-                now
-            }
-        };
-        let unfinished = self.read_unfinished(client, &mut tally).await?;
-        match tally.rows {
-            0 => self.check_rights(client).await?,
-            // When the lists become empty later, that is asked about at once.
-            _ => self.rights_checked = None,
-        }
-        self.window.replace_unfinished(unfinished);
-        self.resolve_suspects(client).await;
-        self.window.settle(now.ms);
-        self.complete(now, &tally);
+        let identity = self.ask_identity(primary).await?;
+        self.meet(identity);
+        let mut tally = Tally::new(&self.settings.site, self.rejection_logged);
+        let polled = self.read(primary, context, reading_ms, &mut tally).await;
+        self.rejection_logged = tally.is_logged;
+        let now = polled?;
         self.clock.confirm(now, read_at);
         context.progress(1.0);
         Ok(tally.rejected)
     }
 
+    async fn read<P: Primary>(
+        &mut self,
+        primary: &P,
+        context: &PollContext,
+        reading_ms: Option<i64>,
+        tally: &mut Tally,
+    ) -> Result<Now, Failure> {
+        let own_ms = own_ms(SystemTime::now(), primary.clock_offset());
+        let mut gap_ms = 0;
+        let now = match (self.cold.is_some(), self.watermark) {
+            (false, Some(watermark)) => {
+                let now = self.clock.now(reading_ms, own_ms, None);
+                self.begin(now);
+                gap_ms = self.look_for_a_gap(primary, watermark, now, tally).await?;
+                self.follow(primary, watermark, now, tally).await?;
+                if self.missing_before_ms.is_some() {
+                    self.fill_up(primary, context, now, tally).await?;
+                }
+                now
+            }
+            _ => {
+                let now = self.begin_cold(primary, reading_ms, own_ms).await?;
+                self.read_cold(primary, context, tally).await?;
+                now
+            }
+        };
+        let unfinished = self.read_unfinished(primary, tally).await?;
+        match tally.rows {
+            0 => self.check_rights(primary).await?,
+            // When the lists become empty later, that is asked about at once.
+            _ => self.rights_checked = None,
+        }
+        self.window.replace_unfinished(unfinished);
+        self.resolve_suspects(primary, tally).await;
+        self.look_behind(primary, now, tally).await?;
+        self.window.settle(now.ms);
+        self.complete(now, tally, gap_ms);
+        Ok(now)
+    }
+
+    fn begin(&mut self, now: Now) {
+        self.window.begin(now.ms, unix_ms(SystemTime::now()));
+    }
+
+    /// Who answers. Where nobody says so that is not asked at every poll.
+    async fn ask_identity<P: Primary>(&self, primary: &P) -> Result<Option<Identity>, Failure> {
+        match self.identity_asked {
+            Some(at) if at.elapsed() < SIDE_QUESTION_EVERY => Ok(None),
+            _ => primary.identity().await,
+        }
+    }
+
+    /// Another primary under the site's name has other jobs under the same ids: everything is read anew.
+    fn meet(&mut self, identity: Option<Identity>) {
+        let Some(identity) = identity else {
+            self.identity_asked.get_or_insert_with(Instant::now);
+            return;
+        };
+        self.identity_asked = None;
+        let is_another = match (&self.identity, &identity) {
+            (Some(Identity::HostId(known)), Identity::HostId(met)) => known != met,
+            (Some(Identity::Name(known)), Identity::Name(met)) => known != met,
+            // A name says nothing about a host id.
+            _ => false,
+        };
+        if is_another {
+            warn!(
+                site = &*self.settings.site,
+                "another primary answers under this site's name: the counters go on, and its jobs are read as a new baseline"
+            );
+            self.window.forget_jobs();
+            self.clock = ServerClock::default();
+            (self.cold, self.watermark, self.resume_ms) = (None, None, None);
+            (self.audit, self.is_continuous, self.missing_before_ms) = (Audit::default(), false, None);
+        }
+        let is_better = matches!((&self.identity, &identity), (Some(Identity::HostId(_)), Identity::Name(_)));
+        if !is_better {
+            self.identity = Some(identity);
+        }
+    }
+
     /// The whole poll is read: following goes on from here.
-    fn complete(&mut self, now: Now, tally: &Tally) {
+    fn complete(&mut self, now: Now, tally: &Tally, gap_ms: u64) {
         let newest_ms = match (self.cold.take(), self.watermark) {
             (Some(cold), _) => {
                 self.window.set_baseline(cold.began_ms);
                 info!(
-                    site = &*self.site,
+                    site = &*self.settings.site,
                     jobs = cold.rows,
                     "the first read of jobs is complete; from here on finished jobs are counted"
                 );
@@ -160,135 +255,129 @@ impl Feed {
         }
         self.resume_ms = None;
         self.watermark = Some(Watermark { newest_ms, walked_at_ms: now.ms });
+        self.lateness.watched(now.ms);
+        self.gap_ms = self.gap_ms.saturating_add(gap_ms);
+        self.is_continuous = true;
     }
 
     /// Begins a first read, or goes on with one.
-    async fn begin_cold(&mut self, client: &Client, reading_ms: Option<i64>) -> Result<Now, Failure> {
-        let own_ms = own_ms(SystemTime::now(), client.stats().clock_offset_seconds());
-        if let Some(cold) = self.cold {
+    async fn begin_cold<P: Primary>(
+        &mut self,
+        primary: &P,
+        reading_ms: Option<i64>,
+        own_ms: i64,
+    ) -> Result<Now, Failure> {
+        if let Some(cold) = &self.cold {
             let now = self.clock.now(reading_ms, own_ms, cold.newest_ms);
-            self.window.begin(now.ms);
+            self.begin(now);
             return Ok(now);
         }
-        let query = JobsQuery { filter: None, sort: Some("-lastUpdateTime"), limit: 1 };
         let mut newest_ms = None;
         let mut visit = |page: JobsPage<'_>| newest_ms = page.rows.first().and_then(|row| row.last_update_ms);
-        client.jobs_page(&query, &mut visit).await?;
+        primary.page(&Query::NewestChange, 1, &mut visit).await?;
         let now = self.clock.now(reading_ms, own_ms, newest_ms);
-        self.window.begin(now.ms);
-        let mut cold = ColdRead {
-            // Our own clock may be ahead, and a baseline in the future would count nothing until then.
-            began_ms: if reading_ms.is_some() { now.ms } else { newest_ms.map_or(now.ms, |newest| newest.min(now.ms)) },
-            newest_ms,
-            ends_from_ms: self.window.remembers_from(now.ms),
-            last_id: None,
-            rows: 0,
-            expected: None,
+        self.begin(now);
+        // Our own clock may be ahead, and a baseline in the future would count nothing until then.
+        let began_ms = match reading_ms {
+            Some(_) => now.ms,
+            None => newest_ms.map_or(now.ms, |newest| newest.min(now.ms)),
         };
-        // Only the progress depends on it; a key with rights on single jobs may not count.
-        cold.expected = match client.count_jobs(Some(&cold.filter())).await {
-            Ok(count) => Some(count),
-            Err(error) if ends_the_poll(error.reason()) => return Err(error.into()),
-            Err(_) => None,
-        };
+        let ends = (self.window.remembers_from(now.ms), None);
+        let mut cold = ColdRead::plan(primary, ends, began_ms).await?;
+        cold.newest_ms = newest_ms;
         self.cold = Some(cold);
         Ok(now)
     }
 
-    async fn read_cold(&mut self, client: &Client, context: &PollContext, tally: &mut Tally) -> Result<(), Failure> {
-        let Some(mut cold) = self.cold else { return Ok(()) };
-        let mut filter = cold.filter();
-        if let Some(last_id) = cold.last_id {
-            filter.push_str(&format!(" and jobId gt {last_id}"));
-        }
-        let (window, progress) = (&mut self.window, &mut self.cold);
-        let query = JobsQuery { filter: Some(filter), sort: Some("jobId"), limit: PAGE };
-        client
-            .walk_jobs(&query, &mut |page: JobsPage<'_>| {
-                tally.add(&page);
-                for row in &page.rows {
-                    window.observe(row, Reading::Baseline);
-                    cold.last_id = cold.last_id.max(Some(row.id));
-                }
-                cold.rows = cold.rows.saturating_add(page.rows.len() as u64);
-                *progress = Some(cold);
-                if let Some(ratio) = cold.ratio() {
-                    context.progress(ratio);
-                }
-                log_rejection(&self.site, &mut self.rejection_logged, &page);
-            })
-            .await?;
+    async fn read_cold<P: Primary>(
+        &mut self,
+        primary: &P,
+        context: &PollContext,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        let Some(cold) = &mut self.cold else { return Ok(()) };
+        read_ended(cold, &mut self.window, primary, context, &self.settings, tally).await
+    }
+
+    /// The window has been made longer: what ended before the part that was kept is read, and counts nothing.
+    async fn fill_up<P: Primary>(
+        &mut self,
+        primary: &P,
+        context: &PollContext,
+        now: Now,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
+        let mut missing = ColdRead::plan(primary, ends, now.ms).await?;
+        read_ended(&mut missing, &mut self.window, primary, context, &self.settings, tally).await?;
+        self.missing_before_ms = None;
         Ok(())
     }
 
-    async fn follow(
+    async fn follow<P: Primary>(
         &mut self,
-        client: &Client,
+        primary: &P,
         watermark: Watermark,
         now: Now,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
-        self.window.begin(now.ms);
-        let from = watermark.reads_from(now.ms);
-        let from = self.resume_ms.map_or(from, |reached| from.max(reached.saturating_sub(OVERLAP_MS)));
-        let filter = format!("lastUpdateTime ge {} and lastUpdateTime lt {}", literal(from), literal(now.ms));
-        let query = JobsQuery { filter: Some(filter), sort: Some("lastUpdateTime"), limit: PAGE };
-        let (window, resume_ms) = (&mut self.window, &mut self.resume_ms);
-        client
-            .walk_jobs(&query, &mut |page: JobsPage<'_>| {
-                tally.add(&page);
-                for row in &page.rows {
-                    window.observe(row, Reading::Follow);
+        let overlap_ms = self.lateness.overlap_ms(now.ms);
+        let from = watermark.reads_from(now.ms, overlap_ms);
+        let from = self.resume_ms.map_or(from, |reached| from.max(reached.saturating_sub(overlap_ms)));
+        let (window, resume_ms, lateness) = (&mut self.window, &mut self.resume_ms, &mut self.lateness);
+        // What the process before this one saw last need not have been kept.
+        let watched_until = if self.is_continuous { watermark.walked_at_ms } else { i64::MIN };
+        let mut visit = |page: JobsPage<'_>| {
+            tally.add(&page);
+            for row in &page.rows {
+                let late_ms = row.last_update_ms.map_or(0, |stamp| watched_until.saturating_sub(stamp));
+                if late_ms > 0 && !window.knows(row) {
+                    lateness.saw(late_ms, now.ms);
                 }
-                // The walk ascends: what is stamped earlier has been read.
-                *resume_ms = (*resume_ms).max(tally.newest_ms.map(|newest| newest.min(now.ms)));
-                log_rejection(&self.site, &mut self.rejection_logged, &page);
-            })
-            .await?;
-        Ok(())
+                window.observe(row, Reading::Follow);
+            }
+            // The walk ascends: what is stamped earlier has been read.
+            *resume_ms = (*resume_ms).max(tally.newest_ms.map(|newest| newest.min(now.ms)));
+        };
+        primary.walk(&Query::Changed(from, now.ms), &mut visit).await
     }
 
-    async fn read_unfinished(
+    async fn read_unfinished<P: Primary>(
         &mut self,
-        client: &Client,
+        primary: &P,
         tally: &mut Tally,
     ) -> Result<FxHashMap<u64, Unfinished>, Failure> {
-        let query = JobsQuery { filter: Some("state ne 'DONE'".to_owned()), sort: Some("jobId"), limit: PAGE };
         let window = &mut self.window;
         let mut list = FxHashMap::default();
-        client
-            .walk_jobs(&query, &mut |page: JobsPage<'_>| {
-                // Its stamps say nothing about how far the changes have been read.
-                tally.count(&page);
-                for row in &page.rows {
-                    window.observe(row, Reading::Follow);
-                    if row.state != "DONE" {
-                        list.insert(row.id, window.unfinished_of(row));
-                    }
+        let mut visit = |page: JobsPage<'_>| {
+            // Its stamps say nothing about how far the changes have been read.
+            tally.count(&page);
+            for row in &page.rows {
+                window.observe(row, Reading::Follow);
+                if row.state != "DONE" {
+                    list.insert(row.id, window.unfinished_of(row));
                 }
-                log_rejection(&self.site, &mut self.rejection_logged, &page);
-            })
-            .await?;
+            }
+        };
+        primary.walk(&Query::Unfinished, &mut visit).await?;
         Ok(list)
     }
 
     /// Asks by id for unfinished jobs that no list shows any more: ended unseen, or deleted. What becomes of them never
     /// decides about the poll.
-    async fn resolve_suspects(&mut self, client: &Client) {
+    async fn resolve_suspects<P: Primary>(&mut self, primary: &P, tally: &mut Tally) {
+        let site = &*self.settings.site;
         for (id, polls) in self.window.suspects(MOST_SUSPECTS) {
-            match client.job(id).await {
+            tally.requests = tally.requests.saturating_add(1);
+            match primary.job(id).await {
                 Ok(found) => {
-                    debug!(
-                        site = &*self.site,
-                        job = id,
-                        exists = found.is_some(),
-                        "asked for an unfinished job that no list shows any more"
-                    );
+                    debug!(site, job = id, exists = found.is_some(), "asked for an unfinished job that no list shows");
                     self.window.resolved(id, found.as_ref());
                 }
-                Err(error) if ends_the_poll(error.reason()) => return,
-                Err(error) => {
-                    debug!(site = &*self.site, job = id, %error, "an unfinished job that no list shows any more cannot be read");
+                Err(failure) if ends_the_poll(failure.reason) => return,
+                Err(failure) => {
+                    let error = failure.detail;
+                    debug!(site, job = id, error, "an unfinished job that no list shows cannot be read");
                     if polls >= LAST_SUSPICION {
                         self.window.resolved(id, None);
                     }
@@ -297,24 +386,74 @@ impl Feed {
         }
     }
 
+    /// Holds a little of the window against the primary, with the requests that following has left over.
+    async fn look_behind<P: Primary>(&mut self, primary: &P, now: Now, tally: &mut Tally) -> Result<(), Failure> {
+        let Some(watermark) = self.watermark.filter(|_| self.cold.is_none()) else { return Ok(()) };
+        let overlap_ms = self.lateness.overlap_ms(now.ms);
+        let left = STEADY_REQUESTS.saturating_sub(tally.requests).clamp(1, STEADY_REQUESTS / 2);
+        let mut scene = Scene {
+            primary,
+            window: &mut self.window,
+            lateness: &mut self.lateness,
+            page: &mut |page| tally.count(page),
+            now_ms: now.ms,
+            settled_ms: watermark.walked_at_ms.min(now.ms).saturating_sub(overlap_ms),
+        };
+        self.audit.step(&mut scene, left).await
+    }
+
+    /// After a long pause: for how long jobs may have ended that the primary no longer lists. It may where it no longer
+    /// lists the jobs that are known to have ended before.
+    async fn look_for_a_gap<P: Primary>(
+        &mut self,
+        primary: &P,
+        watermark: Watermark,
+        now: Now,
+        tally: &mut Tally,
+    ) -> Result<u64, Failure> {
+        let pause_ms = now.ms.saturating_sub(watermark.walked_at_ms);
+        let is_long = pause_ms >= LONG_PAUSE_MS || (!self.is_continuous && pause_ms > 0);
+        let Some(first_known_ms) = self.window.first_listed_ms().filter(|_| is_long) else { return Ok(0) };
+        let query = Query::EndedFirst(Ended { from_ms: first_known_ms, ..Ended::default() });
+        let mut first_ms = None;
+        let mut visit = |page: JobsPage<'_>| {
+            tally.requests = tally.requests.saturating_add(1);
+            first_ms = page.rows.first().and_then(|row| row.end_ms);
+        };
+        match primary.page(&query, 1, &mut visit).await {
+            Ok(_) => {}
+            Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
+            Err(_) => return Ok(0),
+        }
+        let listed_from = first_ms.unwrap_or(now.ms).min(now.ms);
+        let gap_ms = u64::try_from(listed_from.saturating_sub(watermark.walked_at_ms)).unwrap_or(0);
+        if gap_ms > 0 {
+            let gap = Duration::from_millis(gap_ms);
+            warn!(
+                site = &*self.settings.site,
+                ?gap,
+                "the primary no longer lists what ended after the last complete poll: jobs of this time may go uncounted"
+            );
+        }
+        Ok(gap_ms)
+    }
+
     /// An empty list may be all there is, or all that the key may see: the count endpoint tells the two apart.
-    async fn check_rights(&mut self, client: &Client) -> Result<(), Failure> {
-        if self.rights_checked.is_some_and(|at| at.elapsed() < RIGHTS_CHECK_EVERY) {
+    async fn check_rights<P: Primary>(&mut self, primary: &P) -> Result<(), Failure> {
+        if self.rights_checked.is_some_and(|at| at.elapsed() < SIDE_QUESTION_EVERY) {
             return Ok(());
         }
         let mut rows = 0_u64;
-        let query = JobsQuery { filter: None, sort: None, limit: 1 };
         let mut visit = |page: JobsPage<'_>| rows = page.rejected.saturating_add(page.rows.len() as u64);
-        client.jobs_page(&query, &mut visit).await?;
+        primary.page(&Query::Any, 1, &mut visit).await?;
         if rows == 0 {
-            match client.count_jobs(None).await {
-                Err(refused) if refused.reason() == Reason::Forbidden => {
-                    let mut failure = Failure::from(refused);
-                    failure.detail =
-                        format!("the job list is empty because the key may not see it: {}", failure.detail);
-                    return Err(failure);
+            match primary.count(None).await {
+                Err(mut refused) if refused.reason == Reason::Forbidden => {
+                    refused.detail =
+                        format!("the job list is empty because the key may not see it: {}", refused.detail);
+                    return Err(refused);
                 }
-                Err(error) if ends_the_poll(error.reason()) => return Err(error.into()),
+                Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
                 // A primary that cannot count says nothing about rights.
                 Err(_) | Ok(_) => {}
             }
@@ -324,74 +463,44 @@ impl Feed {
     }
 }
 
+/// Reads ended jobs that count nothing, and says how far that has come.
+async fn read_ended<P: Primary>(
+    cold: &mut ColdRead,
+    window: &mut Window,
+    primary: &P,
+    context: &PollContext,
+    settings: &Settings,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let mut said = Instant::now();
+    let mut take = |page: &JobsPage<'_>, ratio: f64| {
+        tally.add(page);
+        for row in &page.rows {
+            window.observe(row, Reading::Baseline);
+        }
+        context.progress(ratio);
+        if said.elapsed() >= PROGRESS_EVERY {
+            said = Instant::now();
+            info!(site = &*settings.site, percent = (ratio * 100.0).floor(), "reading the jobs of the window");
+        }
+    };
+    cold.read(primary, settings.walkers, &mut take).await
+}
+
 impl Watermark {
     /// Where the next walk begins. Rows that are committed late are looked for behind the newest stamp; but what was
     /// older than the overlap when it was last walked has been looked for already.
-    fn reads_from(self, now_ms: i64) -> i64 {
+    fn reads_from(self, now_ms: i64, overlap_ms: i64) -> i64 {
         let newest_ms = self.newest_ms.min(now_ms);
-        let behind_walk = self.walked_at_ms.min(now_ms).saturating_sub(OVERLAP_MS);
-        newest_ms.min(behind_walk.max(newest_ms.saturating_sub(OVERLAP_MS)))
+        let behind_walk = self.walked_at_ms.min(now_ms).saturating_sub(overlap_ms);
+        newest_ms.min(behind_walk.max(newest_ms.saturating_sub(overlap_ms)))
     }
 }
 
-impl ColdRead {
-    fn filter(&self) -> String {
-        format!("endTime ge {}", literal(self.ends_from_ms))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-    fn ratio(&self) -> Option<f64> {
-        // Complete is said by the end of the poll, not by a count that jobs have since joined.
-        self.expected.map(|expected| (self.rows as f64 / expected.max(1) as f64).min(0.999))
-    }
-}
-
-impl Tally {
-    fn count(&mut self, page: &JobsPage<'_>) {
-        self.rows = self.rows.saturating_add(page.rows.len() as u64).saturating_add(page.rejected);
-        self.rejected = self.rejected.saturating_add(page.rejected);
-    }
-
-    fn add(&mut self, page: &JobsPage<'_>) {
-        self.count(page);
-        self.newest_ms = self.newest_ms.max(page.rows.iter().filter_map(|row| row.last_update_ms).max());
-    }
-}
-
-/// Whether a side question that failed like this means that the primary is not to be asked on.
-fn ends_the_poll(reason: Reason) -> bool {
-    use Reason::{Auth, Circuit, Connect, Throttled, Timeout, Tls};
-    matches!(reason, Auth | Circuit | Connect | Throttled | Timeout | Tls)
-}
-
-/// The primary's clock; `None` where it cannot be had though the primary answers.
-async fn server_time(client: &Client) -> Result<Option<i64>, Error> {
-    match client.ping().await {
-        Ok(ping) => Ok(Some(ping.server_time_ms)),
-        Err(error) if ends_the_poll(error.reason()) => Err(error),
-        Err(error) => {
-            debug!(%error, "the primary's clock cannot be read");
-            Ok(None)
-        }
-    }
-}
-
-/// A date-time literal of the filter language: bare, UTC, with milliseconds.
-fn literal(unix_ms: i64) -> String {
-    let stamp = jiff::Timestamp::from_millisecond(unix_ms).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{stamp:.3}")
-}
-
-fn log_rejection(site: &str, logged: &mut bool, page: &JobsPage<'_>) {
-    if let (false, Some(why)) = (*logged, &page.first_rejection) {
-        *logged = true;
-        warn!(
-            site,
-            collector = "jobs",
-            why,
-            "a job record was left out; further ones are only counted, in netbackup_collector_rejected_records_total"
-        );
-    }
+/// The exporter's own clock as Unix milliseconds.
+fn unix_ms(wall: SystemTime) -> u64 {
+    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -399,16 +508,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn literals_are_bare_utc_with_milliseconds() {
-        assert_eq!(literal(1_764_194_400_000), "2025-11-26T22:00:00.000Z");
-        assert_eq!(literal(1_764_194_400_007), "2025-11-26T22:00:00.007Z");
-        assert_eq!(literal(i64::MIN), "1970-01-01T00:00:00.000Z");
-    }
-
-    #[test]
     fn a_walk_reads_back_for_late_rows_but_not_for_ever() {
-        let from = |newest_ms, walked_at_ms, now_ms| Watermark { newest_ms, walked_at_ms }.reads_from(now_ms);
         let minute = 60_000;
+        let from =
+            |newest_ms, walked_at_ms, now_ms| Watermark { newest_ms, walked_at_ms }.reads_from(now_ms, 5 * minute);
         assert_eq!(
             from(100 * minute, 100 * minute, 101 * minute),
             95 * minute,

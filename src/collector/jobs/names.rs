@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// A text that a [`Names`] knows. The default is the empty text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Name(u16);
 
 /// The texts seen so far; never forgotten, for there are few. Number 0 is the empty text.
@@ -12,11 +14,13 @@ pub struct Name(u16);
 pub struct Names {
     texts: Vec<Arc<str>>,
     index: HashMap<Arc<str>, Name>,
+    /// How many of them have been kept.
+    kept: usize,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        let mut names = Names { texts: Vec::new(), index: HashMap::new() };
+        let mut names = Names { texts: Vec::new(), index: HashMap::new(), kept: 0 };
         names.intern("");
         names
     }
@@ -33,6 +37,31 @@ impl Names {
         self.texts.push(Arc::clone(&shared));
         self.index.insert(shared, Name(number));
         Name(number)
+    }
+
+    /// Whether there are texts that [`Names::changes`] would return.
+    pub fn has_changed(&self) -> bool {
+        self.kept < self.texts.len()
+    }
+
+    /// The texts that are new since the last call, in the order of their numbers.
+    pub fn changes(&mut self) -> Vec<String> {
+        let from = std::mem::replace(&mut self.kept, self.texts.len());
+        self.texts.iter().skip(from).map(|text| text.to_string()).collect()
+    }
+
+    /// Every text, in the order of their numbers.
+    pub fn everything(&mut self) -> Vec<String> {
+        self.kept = 0;
+        self.changes()
+    }
+
+    /// Takes in texts that were kept: they get the numbers that they had.
+    pub fn restore(&mut self, texts: &[String]) {
+        for text in texts {
+            self.intern(text);
+        }
+        self.kept = self.texts.len();
     }
 
     /// The text of a number.

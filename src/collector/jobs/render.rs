@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::counters::{DURATION_BUCKETS, Outcome, Pair};
 use super::families;
+use super::feed::Feed;
 use super::names::Name;
 use super::window::Window;
 use crate::exposition::Page;
@@ -13,23 +14,22 @@ use crate::netbackup::queue_reason_name;
 /// NetBackup's kilobytes are 1024 bytes.
 const KILOBYTE: u64 = 1024;
 
-/// What the metrics say besides the window.
+/// What the metrics say besides the feed.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// `poll.lookback`.
     pub lookback: Duration,
-    /// How far the next walk reads back.
-    pub overlap: Duration,
 }
 
 /// Writes every family of the collector.
-pub fn render(page: &mut Page, window: &Window, facts: Facts) {
+pub fn render(page: &mut Page, feed: &Feed, facts: Facts) {
+    let window = &feed.window;
     unfinished(page, window);
     counters(page, window);
     lookback(page, window);
     page.gauge(&families::LOOKBACK_SECONDS, &[], facts.lookback.as_secs_f64());
-    page.gauge(&families::FEED_OVERLAP, &[], facts.overlap.as_secs_f64());
-    page.counter(&families::FEED_GAP, &[], 0);
+    page.gauge(&families::FEED_OVERLAP, &[], feed.overlap().as_secs_f64());
+    page.counter(&families::FEED_GAP, &[], feed.gap().as_secs_f64());
 }
 
 fn unfinished(page: &mut Page, window: &Window) {
@@ -75,7 +75,7 @@ fn counters(page: &mut Page, window: &Window) {
         page.histogram(&families::DURATION, &labels, &DURATION_BUCKETS, &counters.durations, sum);
     }
     for ((job_type, status), count) in &window.counters().statuses {
-        page.counter(&families::FINISHED_STATUS, &[names.text(*job_type), &status_label(*status)], *count);
+        page.counter(&families::FINISHED_STATUS, &[names.text(*job_type), &status_label(*status)], count.jobs);
     }
 }
 

@@ -1,10 +1,21 @@
-//! Ended jobs by id: a slab behind a hash table of slot numbers, about 55 bytes a job.
+//! Ended jobs by id and by the time of their end: a slab of 48-byte records behind a hash table of slot numbers. The
+//! records of one stretch of time are chained through the slab itself, so that what is due is found without a scan.
+//! Together at most 60 bytes a job.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
-use std::hash::BuildHasher;
 
 use super::names::Name;
+use super::packed::Packed;
+
+/// Ended jobs are chained by their end in stretches of this width.
+pub const STRETCH_MS: i64 = 5 * 60 * 1000;
+/// The end of a chain.
+const NOWHERE: u32 = u32::MAX;
 
 /// What is remembered of a job that has been seen DONE, so that it is counted once and leaves the window in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +23,11 @@ pub struct Record {
     /// `jobId`.
     pub id: u64,
     /// `endTime` in Unix milliseconds; where the primary gives none, the last sign of the job, and [`Record::has_end`]
-    /// is false.
+    /// is false. Not below 0.
     pub end_ms: i64,
-    /// `kilobytesTransferred`, 0 where not reported.
+    /// `kilobytesTransferred`, 0 where not reported; below 2^43.
     pub kilobytes: u64,
-    /// `numberOfFiles`, 0 where not reported.
+    /// `numberOfFiles`, 0 where not reported; below 2^48.
     pub files: u64,
     /// `status`.
     pub status: Option<i32>,
@@ -24,6 +35,8 @@ pub struct Record {
     pub job_type: Name,
     /// `policyType`.
     pub policy_type: Name,
+    /// The low bits of `lastUpdateTime`: enough to tell a row that has been seen from one that has changed.
+    pub stamp: u16,
     /// Whether [`Record::end_ms`] is the job's own end.
     pub has_end: bool,
     /// Whether the primary reported [`Record::kilobytes`] for a job that moves data itself.
@@ -34,13 +47,48 @@ pub struct Record {
     pub done: bool,
     /// Whether the gauges contain it.
     pub in_gauges: bool,
+    /// Whether the primary no longer lists it. It stays known, so that it is not counted again should it come back.
+    pub gone: bool,
 }
 
-/// The jobs of the window by id.
+impl Record {
+    /// Whether the primary lists it as an ended job with an end of its own, as far as is known.
+    pub fn is_listed(&self) -> bool {
+        self.done && self.has_end && !self.gone
+    }
+
+    fn stretch(&self) -> i64 {
+        stretch_of(self.end_ms)
+    }
+}
+
+/// Which stretch of time a moment lies in.
+pub fn stretch_of(unix_ms: i64) -> i64 {
+    unix_ms.div_euclid(STRETCH_MS)
+}
+
+/// The jobs of one stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Chain {
+    first: u32,
+    jobs: u32,
+    /// Of these, how many are [`Record::is_listed`].
+    listed: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    packed: Packed,
+    previous: u32,
+    next: u32,
+}
+
+/// The jobs of the window.
 #[derive(Debug, Default)]
 pub struct JobTable {
     index: HashTable<u32>,
-    slots: Vec<Record>,
+    places: Vec<Place>,
+    chains: BTreeMap<i64, Chain>,
 }
 
 // Job ids are numbers of the primary's own making, given in ascending order: a fast hash is safe for them.
@@ -50,111 +98,178 @@ fn hash(id: u64) -> u64 {
 
 impl JobTable {
     /// Number of jobs.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.places.len()
     }
 
     /// The job, if it is known.
-    pub fn get(&self, id: u64) -> Option<&Record> {
-        self.slots.get(self.slot_of(id)?)
+    pub fn get(&self, id: u64) -> Option<Record> {
+        Some(self.place(self.find(id)?)?.packed.unpack())
     }
 
-    /// The job, to be changed; its id must stay.
-    pub fn get_mut(&mut self, id: u64) -> Option<&mut Record> {
-        let slot = self.slot_of(id)?;
-        self.slots.get_mut(slot)
-    }
-
-    /// Adds a job that is not there yet. Beyond 2^32 jobs nothing is added.
-    pub fn insert(&mut self, record: Record) {
-        let Ok(slot) = u32::try_from(self.slots.len()) else { return };
-        self.slots.push(record);
-        let slots = &self.slots;
-        self.index.insert_unique(hash(record.id), slot, |slot| slots.get(*slot as usize).map_or(0, |r| hash(r.id)));
+    /// Adds a job, or replaces what is known of it. Beyond 2^32 jobs nothing is added.
+    pub fn put(&mut self, record: &Record) {
+        let at = match self.find(record.id) {
+            Some(at) => {
+                let Some(known) = self.place(at).map(|place| place.packed.unpack()) else { return };
+                if known.stretch() == record.stretch() {
+                    let chain = self.chains.get_mut(&record.stretch());
+                    count_listed(chain, known.is_listed(), record.is_listed());
+                    if let Some(place) = self.place_mut(at) {
+                        place.packed = Packed::new(record);
+                    }
+                    return;
+                }
+                self.unchain(at, &known);
+                if let Some(place) = self.place_mut(at) {
+                    place.packed = Packed::new(record);
+                }
+                at
+            }
+            None => {
+                let Some(at) = u32::try_from(self.places.len()).ok().filter(|at| *at != NOWHERE) else { return };
+                self.places.push(Place { packed: Packed::new(record), previous: NOWHERE, next: NOWHERE });
+                let places = &self.places;
+                self.index.insert_unique(hash(record.id), at, |at| hash_at(places, *at));
+                at
+            }
+        };
+        self.chain(at, record);
     }
 
     /// Forgets a job.
     pub fn remove(&mut self, id: u64) -> Option<Record> {
-        let slots = &self.slots;
-        let found =
-            self.index.find_entry(hash(id), |slot| slots.get(*slot as usize).is_some_and(|r| r.id == id)).ok()?;
-        let (slot, _) = found.remove();
+        let at = self.find(id)?;
+        let record = self.place(at)?.packed.unpack();
+        self.unchain(at, &record);
+        let places = &self.places;
+        self.index.find_entry(hash(id), |candidate| *candidate == at).ok()?.remove();
         // The last job takes the freed place, so that the slab has no holes.
-        let last = self.slots.len().checked_sub(1)?;
-        if let (Some(moved), Ok(from)) = (self.slots.get(last).map(|record| record.id), u32::try_from(last))
-            && from != slot
-            && let Some(entry) = self.index.find_mut(hash(moved), |candidate| *candidate == from)
-        {
-            *entry = slot;
+        let last = u32::try_from(places.len().checked_sub(1)?).ok()?;
+        if last != at {
+            self.rename(last, at);
         }
-        let removed = (slot as usize <= last).then(|| self.slots.swap_remove(slot as usize));
-        // After a peak the memory goes back.
-        if self.slots.capacity() > 1024 && self.slots.len() < self.slots.capacity() / 4 {
-            self.slots.shrink_to(self.slots.len().saturating_mul(2));
-            let slots = &self.slots;
-            self.index.shrink_to(slots.len(), |slot| slots.get(*slot as usize).map_or(0, |r| hash(r.id)));
-        }
-        removed
+        self.places.swap_remove(at as usize);
+        self.give_memory_back();
+        Some(record)
     }
 
-    fn slot_of(&self, id: u64) -> Option<usize> {
-        let slots = &self.slots;
-        let found =
-            self.index.find(hash(id), |slot| slots.get(*slot as usize).is_some_and(|record| record.id == id))?;
-        Some(*found as usize)
+    /// The jobs that ended in a stretch, in no particular order.
+    pub fn in_stretch(&self, stretch: i64) -> impl Iterator<Item = Record> {
+        let first = self.chains.get(&stretch).map(|chain| chain.first);
+        let places = std::iter::successors(first.and_then(|at| self.place(at)), |place| self.place(place.next));
+        places.map(|place| place.packed.unpack())
+    }
+
+    /// The stretches up to and including `last` that hold a job.
+    pub fn stretches_up_to(&self, last: i64) -> Vec<i64> {
+        self.chains.range(..=last).map(|(stretch, _)| *stretch).collect()
+    }
+
+    /// The listed jobs of each stretch within `stretches` that holds any job, ascending.
+    pub fn listed(&self, stretches: Range<i64>) -> impl Iterator<Item = (i64, u64)> {
+        let range = if stretches.start < stretches.end { stretches } else { 0..0 };
+        self.chains.range(range).map(|(stretch, chain)| (*stretch, u64::from(chain.listed)))
+    }
+
+    /// Every job, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = Record> {
+        self.places.iter().map(|place| place.packed.unpack())
+    }
+
+    /// Bytes of memory held for the jobs.
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.places.capacity() * size_of::<Place>()
+            + self.index.allocation_size()
+            + self.chains.len() * (size_of::<i64>() + size_of::<Chain>()) * 2
+    }
+
+    fn find(&self, id: u64) -> Option<u32> {
+        let is_it = |at: &u32| self.place(*at).is_some_and(|place| place.packed.id() == id);
+        self.index.find(hash(id), is_it).copied()
+    }
+
+    fn place(&self, at: u32) -> Option<&Place> {
+        self.places.get(at as usize)
+    }
+
+    fn place_mut(&mut self, at: u32) -> Option<&mut Place> {
+        self.places.get_mut(at as usize)
+    }
+
+    /// Puts the job at `at` at the head of the chain of its stretch.
+    fn chain(&mut self, at: u32, record: &Record) {
+        let chain = self.chains.entry(record.stretch()).or_insert(Chain { first: NOWHERE, jobs: 0, listed: 0 });
+        let next = std::mem::replace(&mut chain.first, at);
+        chain.jobs = chain.jobs.saturating_add(1);
+        count_listed(Some(chain), false, record.is_listed());
+        if let Some(place) = self.place_mut(at) {
+            (place.previous, place.next) = (NOWHERE, next);
+        }
+        if let Some(next) = self.place_mut(next) {
+            next.previous = at;
+        }
+    }
+
+    fn unchain(&mut self, at: u32, record: &Record) {
+        let Some((previous, next)) = self.place(at).map(|place| (place.previous, place.next)) else { return };
+        self.link(record.stretch(), previous, next);
+        let Some(chain) = self.chains.get_mut(&record.stretch()) else { return };
+        chain.jobs = chain.jobs.saturating_sub(1);
+        count_listed(Some(chain), record.is_listed(), false);
+        if chain.jobs == 0 {
+            self.chains.remove(&record.stretch());
+        }
+    }
+
+    /// Makes `next` follow `previous` in a chain; no `previous`: it is the first.
+    fn link(&mut self, stretch: i64, previous: u32, next: u32) {
+        match self.place_mut(previous) {
+            Some(previous) => previous.next = next,
+            None => {
+                if let Some(chain) = self.chains.get_mut(&stretch) {
+                    chain.first = next;
+                }
+            }
+        }
+        if let Some(next) = self.place_mut(next) {
+            next.previous = previous;
+        }
+    }
+
+    /// The job at `from` is about to move to `to`: index and chain follow.
+    fn rename(&mut self, from: u32, to: u32) {
+        let Some(place) = self.place(from).copied() else { return };
+        if let Some(entry) = self.index.find_mut(hash(place.packed.id()), |candidate| *candidate == from) {
+            *entry = to;
+        }
+        let stretch = place.packed.unpack().stretch();
+        self.link(stretch, place.previous, to);
+        if let Some(next) = self.place_mut(place.next) {
+            next.previous = to;
+        }
+    }
+
+    /// After a peak the memory goes back.
+    fn give_memory_back(&mut self) {
+        if self.places.capacity() > 1024 && self.places.len() < self.places.capacity() / 4 {
+            self.places.shrink_to(self.places.len().saturating_mul(2));
+            let places = &self.places;
+            self.index.shrink_to(places.len(), |at| hash_at(places, *at));
+        }
+    }
+}
+
+fn hash_at(places: &[Place], at: u32) -> u64 {
+    places.get(at as usize).map_or(0, |place| hash(place.packed.id()))
+}
+
+fn count_listed(chain: Option<&mut Chain>, before: bool, after: bool) {
+    if let Some(chain) = chain {
+        chain.listed = chain.listed.saturating_add(u32::from(after)).saturating_sub(u32::from(before));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn record(id: u64, files: u64) -> Record {
-        Record {
-            id,
-            end_ms: 0,
-            kilobytes: 0,
-            files,
-            status: None,
-            job_type: Name::default(),
-            policy_type: Name::default(),
-            has_end: true,
-            has_kilobytes: false,
-            has_files: true,
-            done: true,
-            in_gauges: false,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn behaves_like_a_map(steps in proptest::collection::vec((0_u64..50, any::<bool>(), any::<u64>()), 0..600)) {
-            let (mut table, mut model) = (JobTable::default(), BTreeMap::new());
-            for (id, insert, files) in steps {
-                if insert {
-                    match table.get_mut(id) {
-                        Some(known) => known.files = files,
-                        None => table.insert(record(id, files)),
-                    }
-                    model.insert(id, files);
-                } else {
-                    prop_assert_eq!(table.remove(id).map(|r| r.files), model.remove(&id));
-                }
-                prop_assert_eq!(table.len(), model.len());
-            }
-            for id in 0..50 {
-                prop_assert_eq!(table.get(id).map(|r| r.files), model.get(&id).copied());
-            }
-        }
-    }
-
-    #[test]
-    fn a_record_is_small() {
-        assert!(size_of::<Record>() <= 56, "{}", size_of::<Record>());
-    }
-}
+mod tests;

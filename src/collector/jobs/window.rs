@@ -4,20 +4,21 @@
 //! A job is counted when it is first seen DONE, unless it belongs to the baseline. A job that was never seen before
 //! counts when it ended within the time that the window remembers: an older one may have been counted and forgotten.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 use super::counters::{Counters, Finished, Pair};
 use super::lookback::Lookback;
 use super::names::{Name, Names};
-use super::table::{JobTable, Record};
+use super::table::{JobTable, Record, STRETCH_MS, stretch_of};
 use crate::netbackup::JobRow;
+
+pub mod keep;
 
 /// Ended jobs are remembered at least this long, however short the lookback: longer than any overlap of two walks.
 const SHORTEST_MEMORY_MS: i64 = 30 * 60 * 1000;
-/// Ended jobs are filed by time in slots of this width.
-const SLOT_MS: i64 = 5 * 60 * 1000;
 /// A start or end further ahead of the primary's clock than this is absurd, and counts as none.
 const FURTHEST_AHEAD_MS: i64 = 15 * 60 * 1000;
 /// More than any job moves (8 PiB), and more files than any has: beyond is absurd, and counts as not reported.
@@ -34,7 +35,7 @@ pub enum Reading {
 }
 
 /// A job that is not DONE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     /// Its job and policy type.
     pub pair: Pair,
@@ -44,6 +45,8 @@ pub struct Unfinished {
     pub start_ms: Option<i64>,
     /// `jobQueueReason`.
     pub queue_reason: Option<i64>,
+    /// The low bits of `lastUpdateTime`.
+    pub stamp: u16,
 }
 
 /// Everything remembered of one site's jobs.
@@ -53,7 +56,6 @@ pub struct Window {
     memory_ms: i64,
     names: Names,
     table: JobTable,
-    by_end: BTreeMap<i64, Vec<u64>>,
     lookback: Lookback,
     counters: Counters,
     unfinished: FxHashMap<u64, Unfinished>,
@@ -65,6 +67,9 @@ pub struct Window {
     /// Jobs that ended before this have been forgotten.
     forgotten_before_ms: i64,
     now_ms: i64,
+    /// How far back the window that was restored remembered.
+    restored_memory_ms: i64,
+    changed: keep::Changed,
 }
 
 impl Window {
@@ -76,7 +81,6 @@ impl Window {
             memory_ms: lookback_ms.max(SHORTEST_MEMORY_MS),
             names: Names::default(),
             table: JobTable::default(),
-            by_end: BTreeMap::new(),
             lookback: Lookback::default(),
             counters: Counters::default(),
             unfinished: FxHashMap::default(),
@@ -85,6 +89,8 @@ impl Window {
             counts_from_ms: i64::MAX,
             forgotten_before_ms: i64::MIN,
             now_ms: i64::MAX,
+            restored_memory_ms: 0,
+            changed: keep::Changed::default(),
         }
     }
 
@@ -93,9 +99,23 @@ impl Window {
         now_ms.saturating_sub(self.memory_ms)
     }
 
-    /// A poll begins at `now_ms` by the primary's clock.
-    pub fn begin(&mut self, now_ms: i64) {
+    /// A poll begins at `now_ms` by the primary's clock and `wall_ms` by the exporter's.
+    pub fn begin(&mut self, now_ms: i64, wall_ms: u64) {
         self.now_ms = now_ms;
+        self.counters.begin(wall_ms);
+    }
+
+    /// Whether this very version of a job has been seen, or is none of this window's business.
+    pub fn knows(&self, row: &JobRow<'_>) -> bool {
+        let stamp = stamp_of(row);
+        self.table.get(row.id).is_some_and(|record| record.stamp == stamp)
+            || self.unfinished.get(&row.id).is_some_and(|job| job.stamp == stamp)
+            || row.end_ms.is_some_and(|end| end < self.remembers_from(self.now_ms))
+    }
+
+    /// Whether a job has been seen, in whatever state.
+    pub fn knows_of(&self, id: u64) -> bool {
+        self.table.get(id).is_some() || self.unfinished.contains_key(&id) || self.vanished.contains_key(&id)
     }
 
     /// Takes a row of any walk in. The row read last is the truth.
@@ -107,28 +127,33 @@ impl Window {
             return;
         }
         let was_unfinished = self.unfinished.remove(&row.id).is_some() | self.vanished.remove(&row.id).is_some();
+        if was_unfinished {
+            self.changed.unfinished.insert(row.id);
+        }
         let record = self.record_of(row, pair);
-        match self.table.get(row.id).copied() {
-            Some(known) => {
-                self.leave_gauges(&known);
-                if let Some(place) = self.table.get_mut(row.id) {
-                    *place = Record { in_gauges: false, ..record };
-                }
-                if slot_of(known.end_ms) != slot_of(record.end_ms) {
-                    self.file(&record);
-                }
-            }
+        match self.table.get(row.id) {
+            Some(known) if known == (Record { in_gauges: known.in_gauges, ..record }) => return,
+            Some(known) => self.leave_gauges(&known),
             None => {
-                self.table.insert(record);
-                self.file(&record);
                 let is_new = !self.revived.remove(&row.id) && (was_unfinished || self.is_within_memory(row, &record));
                 if reading == Reading::Follow && is_new {
                     self.counters.count(&finished_of(row, pair, &record));
                 }
             }
         }
-        if record.has_end {
-            self.enter_gauges(row.id);
+        let record = Record { in_gauges: record.has_end, ..record };
+        if record.in_gauges {
+            self.lookback.add(&record);
+        }
+        self.put(&record);
+    }
+
+    /// The primary no longer lists an ended job: it leaves the gauges, and stays known so that it is not counted again
+    /// should it come back.
+    pub fn mark_gone(&mut self, id: u64) {
+        if let Some(known) = self.table.get(id).filter(Record::is_listed) {
+            self.leave_gauges(&known);
+            self.put(&Record { in_gauges: false, gone: true, ..known });
         }
     }
 
@@ -154,13 +179,22 @@ impl Window {
         }
         let state = self.names.intern(&row.state);
         let start_ms = self.plausible(row.start_ms);
-        Unfinished { pair: self.pair_of(row), state, start_ms, queue_reason: row.queue_reason }
+        let (pair, stamp) = (self.pair_of(row), stamp_of(row));
+        Unfinished { pair, state, start_ms, queue_reason: row.queue_reason, stamp }
     }
 
     /// Takes the whole list of unfinished jobs in.
     pub fn replace_unfinished(&mut self, list: FxHashMap<u64, Unfinished>) {
         let before = std::mem::replace(&mut self.unfinished, list);
-        for id in before.into_keys() {
+        for (id, job) in &self.unfinished {
+            // The stamp alone is no change: jobs that run are updated all the time.
+            let same = |before: &Unfinished| Unfinished { stamp: job.stamp, ..*before } == *job;
+            if !before.get(id).is_some_and(same) {
+                self.changed.unfinished.insert(*id);
+            }
+        }
+        for id in before.into_keys().filter(|id| !self.unfinished.contains_key(id)) {
+            self.changed.unfinished.insert(id);
             self.vanished.entry(id).or_insert(0);
         }
         let (unfinished, table) = (&self.unfinished, &self.table);
@@ -189,6 +223,7 @@ impl Window {
                 self.unfinished.insert(id, unfinished);
             }
         }
+        self.changed.unfinished.insert(id);
         self.vanished.remove(&id);
         if !self.unfinished.contains_key(&id) {
             self.revived.remove(&id);
@@ -199,12 +234,10 @@ impl Window {
     pub fn settle(&mut self, now_ms: i64) {
         let gauges_from = now_ms.saturating_sub(self.lookback_ms);
         let memory_from = self.remembers_from(now_ms);
-        let due: Vec<i64> = self.by_end.range(..=slot_of(gauges_from)).map(|(slot, _)| *slot).collect();
-        for slot in due {
-            let mut ids = self.by_end.remove(&slot).unwrap_or_default();
-            ids.retain(|id| self.keep(*id, slot, gauges_from, memory_from));
-            if !ids.is_empty() {
-                self.by_end.insert(slot, ids);
+        for stretch in self.table.stretches_up_to(stretch_of(gauges_from)) {
+            let is_due = |record: &Record| record.end_ms < gauges_from;
+            for record in self.table.in_stretch(stretch).filter(is_due).collect::<Vec<_>>() {
+                self.expire(record, gauges_from, memory_from);
             }
         }
         self.counts_from_ms = self.counts_from_ms.max(memory_from);
@@ -231,6 +264,22 @@ impl Window {
         self.unfinished.values()
     }
 
+    /// The ended jobs that the primary lists, as far as is known, by stretch of time.
+    pub fn listed(&self, stretches: Range<i64>) -> impl Iterator<Item = (i64, u64)> {
+        self.table.listed(stretches)
+    }
+
+    /// The earliest end of an ended job that the primary lists, as far as is known; to the stretch.
+    pub fn first_listed_ms(&self) -> Option<i64> {
+        let (stretch, _) = self.table.listed(i64::MIN..i64::MAX).find(|(_, jobs)| *jobs > 0)?;
+        Some(stretch.saturating_mul(STRETCH_MS))
+    }
+
+    /// The ids of the ended jobs of a stretch that the primary lists, as far as is known.
+    pub fn listed_in(&self, stretch: i64) -> impl Iterator<Item = u64> {
+        self.table.in_stretch(stretch).filter(Record::is_listed).map(|record| record.id)
+    }
+
     /// Jobs that ended within the lookback window.
     pub fn lookback(&self) -> &Lookback {
         &self.lookback
@@ -243,16 +292,26 @@ impl Window {
     /// A job that was DONE runs again: it leaves the gauges, and stays known so that its next DONE is not counted. It is
     /// filed anew under its last sign of life, so that it is remembered for as long as one that ended then.
     fn reopen(&mut self, row: &JobRow<'_>) {
-        let Some(known) = self.table.get(row.id).copied() else { return };
+        let Some(known) = self.table.get(row.id) else { return };
         self.leave_gauges(&known);
-        let sign_ms = row.last_update_ms.unwrap_or(known.end_ms).min(self.now_ms).max(known.end_ms);
-        let record = Record { end_ms: sign_ms, has_end: false, done: false, in_gauges: false, ..known };
-        if let Some(place) = self.table.get_mut(row.id) {
-            *place = record;
+        let end_ms = row.last_update_ms.unwrap_or(known.end_ms).min(self.now_ms).max(known.end_ms);
+        let record = Record {
+            end_ms,
+            stamp: stamp_of(row),
+            has_end: false,
+            done: false,
+            in_gauges: false,
+            gone: false,
+            ..known
+        };
+        if record != known {
+            self.put(&record);
         }
-        if slot_of(known.end_ms) != slot_of(sign_ms) {
-            self.file(&record);
-        }
+    }
+
+    fn put(&mut self, record: &Record) {
+        self.table.put(record);
+        self.changed.records.insert(record.id);
     }
 
     /// Whether a job that was never seen before is one that has not been counted: it ended, or where it has no end began,
@@ -278,48 +337,33 @@ impl Window {
         let end_ms = self.plausible(row.end_ms);
         Record {
             id: row.id,
-            end_ms: end_ms.or(row.last_update_ms.map(|stamp| stamp.min(self.now_ms))).unwrap_or(i64::MIN),
+            end_ms: end_ms.or(row.last_update_ms.map(|stamp| stamp.min(self.now_ms))).unwrap_or(0).max(0),
             kilobytes: kilobytes.unwrap_or(0),
             files: files.unwrap_or(0),
             status: row.status.and_then(|status| i32::try_from(status).ok()),
             job_type: pair.job_type,
             policy_type: pair.policy_type,
+            stamp: stamp_of(row),
             has_end: end_ms.is_some(),
             has_kilobytes: kilobytes.is_some(),
             has_files: files.is_some(),
             done: true,
             in_gauges: false,
+            gone: false,
         }
     }
 
-    fn file(&mut self, record: &Record) {
-        self.by_end.entry(slot_of(record.end_ms)).or_default().push(record.id);
-    }
-
-    /// Whether the id stays filed in `slot`; takes the job out of gauges and memory as its time has come.
-    fn keep(&mut self, id: u64, slot: i64, gauges_from: i64, memory_from: i64) -> bool {
-        let Some(record) = self.table.get(id).copied().filter(|record| slot_of(record.end_ms) == slot) else {
-            return false;
-        };
-        if record.end_ms < gauges_from {
+    /// Takes a job out of gauges and memory as its time has come. That is a matter of time alone, so it is not kept.
+    fn expire(&mut self, record: Record, gauges_from: i64, memory_from: i64) {
+        if record.in_gauges && record.end_ms < gauges_from {
             self.leave_gauges(&record);
-            if let Some(place) = self.table.get_mut(id) {
-                place.in_gauges = false;
-            }
+            self.table.put(&Record { in_gauges: false, ..record });
         }
         // A job that runs again stays known until it has ended for good.
-        let running = !record.done && (self.unfinished.contains_key(&id) || self.vanished.contains_key(&id));
-        if record.end_ms < memory_from && !running {
-            self.table.remove(id);
-            return false;
-        }
-        true
-    }
-
-    fn enter_gauges(&mut self, id: u64) {
-        if let Some(record) = self.table.get_mut(id).filter(|record| !record.in_gauges) {
-            record.in_gauges = true;
-            self.lookback.add(record);
+        let is_running =
+            !record.done && (self.unfinished.contains_key(&record.id) || self.vanished.contains_key(&record.id));
+        if record.end_ms < memory_from && !is_running {
+            self.table.remove(record.id);
         }
     }
 
@@ -330,8 +374,10 @@ impl Window {
     }
 }
 
-fn slot_of(end_ms: i64) -> i64 {
-    end_ms.div_euclid(SLOT_MS)
+/// Enough of `lastUpdateTime` to tell two versions of one job apart.
+fn stamp_of(row: &JobRow<'_>) -> u16 {
+    let low = row.last_update_ms.unwrap_or(0).rem_euclid(1 << 16);
+    u16::try_from(low).unwrap_or(0)
 }
 
 /// Rows with children only orchestrate: their bytes and files are those of the children.

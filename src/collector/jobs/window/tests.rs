@@ -142,7 +142,7 @@ fn jobs_without_an_end_are_counted_when_they_began_late_enough_but_are_in_no_win
 #[test]
 fn an_end_in_the_future_is_no_end() {
     let mut window = window();
-    window.begin(NOW);
+    window.begin(NOW, 0);
     window.observe(&done(1, NOW + 24 * 365 * HOUR, 0), Reading::Follow);
     window.observe(&done(2, NOW + 60_000, 0), Reading::Follow);
     assert_eq!(in_lookback(&window), 1, "a minute of difference between two clocks is normal");
@@ -173,7 +173,7 @@ fn a_resumed_job_that_vanishes_from_the_list_is_not_counted_again() {
     window.observe(&done(7, NOW + 1000, 0), Reading::Follow);
     list(&mut window, &[row(7, "ACTIVE")]);
     // It ends between the two walks of one poll, after its first end has left the memory.
-    window.begin(NOW + 30 * HOUR);
+    window.begin(NOW + 30 * HOUR, 0);
     window.replace_unfinished(FxHashMap::default());
     window.settle(NOW + 30 * HOUR);
     window.observe(&done(7, NOW + 30 * HOUR, 0), Reading::Follow);
@@ -253,7 +253,7 @@ fn jobs_leave_the_gauges_when_their_time_has_come() {
     window.settle(end(31));
     assert!(window.lookback().jobs.is_empty() && window.lookback().amounts.is_empty());
     assert_eq!(window.table.len(), 0);
-    assert!(window.by_end.is_empty());
+    assert_eq!(window.table.stretches_up_to(i64::MAX).len(), 0);
 }
 
 #[test]
@@ -375,7 +375,7 @@ impl Model {
 /// One poll. `between` happens after the walk over the changes and before the list of unfinished jobs.
 fn poll(window: &mut Window, model: &mut Model, between: &[Event]) {
     let (now, changed_since) = (model.now, model.now - LOOKBACK);
-    window.begin(now);
+    window.begin(now, 0);
     let changed = model.jobs.values().filter(|job| job.last_update_ms.is_none_or(|stamp| stamp >= changed_since));
     for id in changed.map(|job| job.id).collect::<Vec<_>>() {
         window.observe(&model.told(id).unwrap(), Reading::Follow);

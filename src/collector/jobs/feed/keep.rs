@@ -1,0 +1,105 @@
+//! What of the feed survives a restart. It is kept before the snapshot it belongs to is published, so that a counter
+//! which was ever served is on disk; and as it was after a complete poll, so that the next one reads everything again
+//! that is not in it.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Feed, Watermark, unix_ms};
+use crate::collector::jobs::clock::ServerClock;
+use crate::collector::jobs::lateness::Lateness;
+use crate::collector::jobs::primary::Identity;
+use crate::collector::jobs::window::keep::Kept;
+
+/// Raised when [`KeptFeed`] changes its meaning.
+pub const VERSION: u32 = 1;
+
+/// The feed, or what has changed of it, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFeed {
+    /// The exporter's clock when the last answer had arrived, in Unix milliseconds.
+    received_ms: u64,
+    identity: Option<Identity>,
+    watermark: Option<Watermark>,
+    lateness: Lateness,
+    gap_ms: u64,
+    window: Kept,
+}
+
+/// What a restored feed goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// When the last answer of the last complete poll had arrived, by the exporter's clock.
+    pub received: SystemTime,
+}
+
+impl Feed {
+    /// Whether anything has changed that must be kept.
+    pub fn has_changed(&self) -> bool {
+        self.window.has_changed()
+    }
+
+    /// Whether [`Feed::changes`] would not say it all.
+    pub fn has_changed_as_a_whole(&self) -> bool {
+        self.window.has_changed_as_a_whole()
+    }
+
+    /// What has changed since it was last kept. The poll whose last answer came at `received` is complete.
+    pub fn changes(&mut self, received: SystemTime) -> KeptFeed {
+        let window = self.window.changes();
+        self.kept(received, window)
+    }
+
+    /// The whole feed, in parts of bounded size.
+    ///
+    /// # Errors
+    /// What `take` says.
+    pub fn everything<E>(
+        &mut self,
+        received: SystemTime,
+        mut take: impl FnMut(&KeptFeed) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let head = self.kept(received, Kept::default());
+        self.window.everything(|window| take(&KeptFeed { window, ..head.clone() }))
+    }
+
+    /// Takes in what was kept, in the order in which it was; [`Feed::restored`] ends it.
+    pub fn restore(&mut self, kept: KeptFeed) {
+        self.restored_ms = kept.received_ms;
+        self.identity = kept.identity;
+        self.watermark = kept.watermark;
+        self.lateness = kept.lateness;
+        self.gap_ms = kept.gap_ms;
+        self.window.restore(kept.window);
+    }
+
+    /// Everything that was kept has been taken in. `confirmed`: a later poll found nothing new and was complete then.
+    /// `None`: nothing was kept.
+    pub fn restored(&mut self, confirmed: Option<SystemTime>) -> Option<Restored> {
+        let watermark = self.watermark.as_mut()?;
+        self.missing_before_ms = self.window.restored();
+        let kept = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.restored_ms))?;
+        let received = confirmed.map_or(kept, |confirmed| confirmed.max(kept));
+        let then_ms = watermark.walked_at_ms;
+        // Polls that found nothing new moved the walk on, and wrote nothing.
+        let quiet = received.duration_since(kept).unwrap_or_default();
+        let quiet_ms = i64::try_from(quiet.as_millis()).unwrap_or(0);
+        watermark.walked_at_ms = then_ms.saturating_add(quiet_ms);
+        let elapsed = SystemTime::now().duration_since(received).unwrap_or_default();
+        self.clock = ServerClock::resume(watermark.walked_at_ms, elapsed);
+        self.is_continuous = false;
+        Some(Restored { received })
+    }
+
+    fn kept(&self, received: SystemTime, window: Kept) -> KeptFeed {
+        KeptFeed {
+            received_ms: unix_ms(received),
+            identity: self.identity.clone(),
+            watermark: self.watermark,
+            lateness: self.lateness.clone(),
+            gap_ms: self.gap_ms,
+            window,
+        }
+    }
+}
