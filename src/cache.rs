@@ -249,6 +249,11 @@ impl<P> Writer<P> {
         });
     }
 
+    /// Publishes what was read before a restart. No attempt has ended: whether the primary still says so is not known.
+    pub fn restore(&mut self, payload: Arc<P>, received: Stamp) {
+        self.update(|state| state.snapshot = Some(Snapshot { payload, received }));
+    }
+
     /// A poll has failed: the last good snapshot stays.
     pub fn fail(&mut self, failure: Failure, took: Duration) {
         self.update(|state| {

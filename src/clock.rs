@@ -20,6 +20,17 @@ impl Stamp {
         Stamp { mono: Instant::now(), wall: SystemTime::now() }
     }
 
+    /// A moment of the past that the wall clock remembers, as after a restart; one in the future is now.
+    #[must_use]
+    pub fn of(wall: SystemTime) -> Stamp {
+        let now = Stamp::now();
+        let ago = now.wall.duration_since(wall).unwrap_or_default();
+        match now.mono.checked_sub(ago) {
+            Some(mono) if !ago.is_zero() => Stamp { mono, wall },
+            _ => now,
+        }
+    }
+
     /// How long ago, seen from `now`; never negative.
     #[must_use]
     pub fn age(&self, now: Instant) -> Duration {

@@ -39,10 +39,33 @@ impl Drop for PollTask {
     }
 }
 
-/// Starts the supervised task of one collector of one site. A bounded poll may last `timeout`.
+/// Held by a task until it has published what was read before a restart, if anything.
+pub type Restoring = tokio::sync::mpsc::Sender<()>;
+
+/// Starts the supervised task of one collector of one site: publishes what was kept, then polls. A bounded poll may last
+/// `timeout`.
 #[must_use]
-pub fn start(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<Rendered>>, timeout: Duration) -> PollTask {
-    PollTask(tokio::spawn(supervise(site, collector, slot, timeout)))
+pub fn start(
+    site: Arc<str>,
+    collector: Arc<dyn Collector>,
+    slot: Arc<Slot<Rendered>>,
+    timeout: Duration,
+    restoring: Restoring,
+) -> PollTask {
+    PollTask(tokio::spawn(async move {
+        restore(&site, &*collector, &slot).await;
+        drop(restoring);
+        supervise(site, collector, slot, timeout).await;
+    }))
+}
+
+async fn restore(site: &str, collector: &dyn Collector, slot: &Arc<Slot<Rendered>>) {
+    let Some(restored) = collector.restore().await else { return };
+    if let Some(mut writer) = slot.writer() {
+        let (collector, age) = (slot.collector, restored.received.age(Instant::now()));
+        info!(site, collector, ?age, series = restored.rendered.series(), "serving what was read before the restart");
+        writer.restore(Arc::new(restored.rendered), restored.received);
+    }
 }
 
 /// Polls once, for `--once`: publishes into the slot and says whether it succeeded.

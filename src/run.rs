@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -12,6 +13,9 @@ use crate::exposition::Exposition;
 use crate::server::{self, App};
 use crate::sites::{ClientError, Prepared};
 use crate::telemetry::{BUILD, Recorder, systemd};
+
+/// A state directory that takes longer to read than this holds up no answer.
+const RESTORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,9 @@ pub async fn run(
             info!(%address, version = BUILD.version, revision = BUILD.revision, "listening");
         }
     }
-    let polling = prepared.start();
+    let mut polling = prepared.start();
+    // Connections wait in the listeners' queues meanwhile, so that the first answer has the data that were kept.
+    polling.restored(RESTORE_PATIENCE).await;
     systemd::ready();
     systemd::status(&format!("polling {} site(s)", config.sites.len()));
     tokio::select! {

@@ -1,6 +1,9 @@
 //! The sites as they run: for each a client, its slots and probes, and one poll task per collector.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use crate::cache::{Generation, Slot};
 use crate::collector::{self, Collector};
@@ -29,6 +32,7 @@ type Source = (Arc<dyn Collector>, Arc<Slot<Rendered>>);
 /// The poll tasks of every site. Dropping it ends them.
 pub struct Running {
     _tasks: Vec<PollTask>,
+    restoring: mpsc::Receiver<()>,
 }
 
 impl Prepared {
@@ -57,12 +61,14 @@ impl Prepared {
     #[must_use]
     pub fn start(self) -> Running {
         let mut tasks = Vec::new();
+        let (holder, restoring) = mpsc::channel(1);
         for site in self.sites {
             for (collector, slot) in site.collectors {
-                tasks.push(poll::start(Arc::clone(&site.entry.view.name), collector, slot, site.entry.timeout));
+                let (name, timeout) = (Arc::clone(&site.entry.view.name), site.entry.timeout);
+                tasks.push(poll::start(name, collector, slot, timeout, holder.clone()));
             }
         }
-        Running { _tasks: tasks }
+        Running { _tasks: tasks, restoring }
     }
 
     /// Polls every collector once, all side by side. Returns whether all succeeded.
@@ -73,6 +79,14 @@ impl Prepared {
             site.collectors.into_iter().map(once)
         });
         futures_util::future::join_all(polls).await.into_iter().all(|succeeded| succeeded)
+    }
+}
+
+impl Running {
+    /// Waits until every collector has published what was kept, but not longer than `patience`.
+    pub async fn restored(&mut self, patience: Duration) {
+        // Nobody ever sends: it ends when the last task has let go.
+        let _ = tokio::time::timeout(patience, self.restoring.recv()).await;
     }
 }
 

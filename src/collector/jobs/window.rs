@@ -90,7 +90,7 @@ impl Window {
             forgotten_before_ms: i64::MIN,
             now_ms: i64::MAX,
             restored_memory_ms: 0,
-            changed: keep::Changed::default(),
+            changed: keep::Changed::everything(),
         }
     }
 
@@ -128,7 +128,7 @@ impl Window {
         }
         let was_unfinished = self.unfinished.remove(&row.id).is_some() | self.vanished.remove(&row.id).is_some();
         if was_unfinished {
-            self.changed.unfinished.insert(row.id);
+            self.changed.unfinished(row.id);
         }
         let record = self.record_of(row, pair);
         match self.table.get(row.id) {
@@ -190,11 +190,11 @@ impl Window {
             // The stamp alone is no change: jobs that run are updated all the time.
             let same = |before: &Unfinished| Unfinished { stamp: job.stamp, ..*before } == *job;
             if !before.get(id).is_some_and(same) {
-                self.changed.unfinished.insert(*id);
+                self.changed.unfinished(*id);
             }
         }
         for id in before.into_keys().filter(|id| !self.unfinished.contains_key(id)) {
-            self.changed.unfinished.insert(id);
+            self.changed.unfinished(id);
             self.vanished.entry(id).or_insert(0);
         }
         let (unfinished, table) = (&self.unfinished, &self.table);
@@ -223,7 +223,7 @@ impl Window {
                 self.unfinished.insert(id, unfinished);
             }
         }
-        self.changed.unfinished.insert(id);
+        self.changed.unfinished(id);
         self.vanished.remove(&id);
         if !self.unfinished.contains_key(&id) {
             self.revived.remove(&id);
@@ -311,7 +311,7 @@ impl Window {
 
     fn put(&mut self, record: &Record) {
         self.table.put(record);
-        self.changed.records.insert(record.id);
+        self.changed.record(record.id);
     }
 
     /// Whether a job that was never seen before is one that has not been counted: it ended, or where it has no end began,

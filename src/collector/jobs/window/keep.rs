@@ -15,12 +15,38 @@ use crate::collector::jobs::table::{JobTable, Record};
 const RECORDS: usize = 20_000;
 
 /// What has changed since the window was last kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Changed {
-    pub(super) records: FxHashSet<u64>,
-    pub(super) unfinished: FxHashSet<u64>,
-    /// What was kept is no longer true as a whole.
-    pub(super) everything: bool,
+    records: FxHashSet<u64>,
+    unfinished: FxHashSet<u64>,
+    /// Nothing was ever kept, or what was is no longer true as a whole. Then single changes are not noted: where nothing
+    /// is ever kept they would pile up.
+    everything: bool,
+}
+
+impl Changed {
+    /// Nothing has been kept yet.
+    pub fn everything() -> Changed {
+        Changed { records: FxHashSet::default(), unfinished: FxHashSet::default(), everything: true }
+    }
+
+    fn nothing() -> Changed {
+        Changed { everything: false, ..Changed::everything() }
+    }
+
+    /// A record was put.
+    pub fn record(&mut self, id: u64) {
+        if !self.everything {
+            self.records.insert(id);
+        }
+    }
+
+    /// A job became unfinished, or is no longer, or is another one.
+    pub fn unfinished(&mut self, id: u64) {
+        if !self.everything {
+            self.unfinished.insert(id);
+        }
+    }
 }
 
 /// The window, or a part of it, as it is kept.
@@ -60,7 +86,7 @@ impl Window {
 
     /// What has changed since it was last kept.
     pub fn changes(&mut self) -> Kept {
-        let changed = std::mem::take(&mut self.changed);
+        let changed = std::mem::replace(&mut self.changed, Changed::nothing());
         let unfinished = |id: &u64| Some((*id, *self.unfinished.get(id)?));
         let kept = self.unfinished_in_doubt();
         Kept {
@@ -78,7 +104,7 @@ impl Window {
     /// # Errors
     /// What `take` says.
     pub fn everything<E>(&mut self, mut take: impl FnMut(Kept) -> Result<(), E>) -> Result<(), E> {
-        self.changed = Changed::default();
+        self.changed = Changed::nothing();
         let head = Kept {
             unfinished: self.unfinished.iter().map(|(id, job)| (*id, *job)).collect(),
             names: self.names.everything(),
@@ -127,7 +153,7 @@ impl Window {
         let now_ms = self.now_ms;
         let known_from_ms = now_ms.saturating_sub(self.restored_memory_ms);
         self.settle(now_ms);
-        self.changed = Changed::default();
+        self.changed = Changed::nothing();
         (self.remembers_from(now_ms) < known_from_ms).then_some(known_from_ms)
     }
 
@@ -140,7 +166,7 @@ impl Window {
         self.revived = FxHashSet::default();
         self.counts_from_ms = i64::MAX;
         self.forgotten_before_ms = i64::MIN;
-        self.changed.everything = true;
+        self.changed = Changed::everything();
     }
 
     /// What every part holds whole.
