@@ -8,12 +8,12 @@
 //! ```
 //!
 //! Reading order: [`config`], [`freshness`], [`cache`], [`exposition`], [`netbackup`], [`collector`], [`poll`],
-//! [`sites`], [`server`], then `main.rs`.
+//! [`state`], [`sites`], [`server`], then `main.rs`.
 //!
 //! Layers (checked by `tests/layers.rs`), each may use those to its right and its own:
-//! `main, demo, reload, run -> {sites, server, poll} -> {collector, health, telemetry} -> {netbackup, cache, exposition} ->
-//! {config, freshness, reason, stats, clock}`. `server` never sees `netbackup`; `netbackup` never sees `exposition`;
-//! `simulator` sees none of them.
+//! `main, demo, reload, run -> {sites, server, poll} -> {collector, health, state, telemetry} ->
+//! {netbackup, cache, exposition} -> {config, freshness, reason, stats, clock}`. `server` never sees `netbackup`;
+//! `netbackup` never sees `exposition`; `simulator` sees none of them.
 
 pub mod cache;
 pub mod cli;
@@ -32,5 +32,6 @@ pub mod run;
 pub mod server;
 pub mod simulator;
 pub mod sites;
+pub mod state;
 pub mod stats;
 pub mod telemetry;

@@ -16,7 +16,7 @@ use source::{Source, product_code, read_all, tokens};
 const LAYERS: [&[&str]; 5] = [
     &["config", "freshness", "reason", "stats", "clock"],
     &["netbackup", "cache", "exposition"],
-    &["collector", "health", "telemetry"],
+    &["collector", "health", "state", "telemetry"],
     &["sites", "server", "poll"],
     &["main", "demo", "reload", "run"],
 ];
