@@ -101,6 +101,13 @@ async fn serve(
 ) -> ExitCode {
     info!(source = %typed.source, sites = config.sites.len(), "configuration read");
     run::log_warnings(&config);
+    let state = match run::open_state(&config) {
+        Ok(state) => state,
+        Err(error) => {
+            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
     let listeners = match run::bind(&config.web.listen_addresses).await {
         Ok(listeners) => listeners,
         Err(error) => {
@@ -121,7 +128,7 @@ async fn serve(
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {
-        ended = run::run(&running.0, listeners, recorder, shutdown) => ended,
+        ended = run::run(&running.0, listeners, recorder, state, shutdown) => ended,
         () = checking_again => Ok(()),
     };
     match ended {

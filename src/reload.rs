@@ -44,7 +44,7 @@ pub fn check_again(running: &Config, typed: &Typed) {
     };
     run::log_warnings(&config);
     // What only shows when a client is built: a key or a certificate that cannot be used.
-    if let Err(errors) = Prepared::new(&config, &Generation::default()) {
+    if let Err(errors) = Prepared::new(&config, &Generation::default(), None) {
         recorder::config_loaded(false);
         for mistake in errors {
             error!(%mistake, "the configuration has a mistake; the one that runs stays");

@@ -5,14 +5,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::cache::Generation;
 use crate::config::Config;
 use crate::exposition::Exposition;
 use crate::server::{self, App};
 use crate::sites::{ClientError, Prepared};
-use crate::telemetry::{BUILD, Recorder, systemd};
+use crate::state::{Directory, OpenError};
+use crate::telemetry::{BUILD, Recorder, recorder, systemd};
 
 /// A state directory that takes longer to read than this holds up no answer.
 const RESTORE_PATIENCE: Duration = Duration::from_secs(2);
@@ -40,7 +41,26 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindErro
     Ok(listeners)
 }
 
-/// Serves on `listeners` and polls every site until `shutdown` completes; returns within 5 s after that.
+/// Opens the state directory, where one is configured. One that cannot be used is said, and nothing is kept then.
+///
+/// # Errors
+/// Another process uses the directory: two would write over each other.
+pub fn open_state(config: &Config) -> Result<Option<Directory>, OpenError> {
+    let Some(path) = &config.state.directory else { return Ok(None) };
+    match Directory::open(path) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(error @ OpenError::InUse { .. }) => Err(error),
+        Err(error) => {
+            recorder::state_save_failed();
+            let error = format!("{:#}", anyhow::Error::from(error));
+            error!(error, "nothing is kept on disk: counters begin at 0 at the next start");
+            Ok(None)
+        }
+    }
+}
+
+/// Serves on `listeners` and polls every site until `shutdown` completes; returns within 5 s after that. `state`: where
+/// is kept what must survive a restart, if anywhere.
 ///
 /// # Errors
 /// Every site whose client cannot be built; nothing is served then.
@@ -48,6 +68,7 @@ pub async fn run(
     config: &Config,
     listeners: Vec<TcpListener>,
     recorder: &Recorder,
+    state: Option<Directory>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Vec<ClientError>> {
     let generation = Generation::default();
@@ -79,7 +100,7 @@ pub async fn run(
 /// Every site whose client cannot be built.
 pub async fn once(config: &Config, recorder: &Recorder) -> Result<(String, bool), Vec<ClientError>> {
     let generation = Generation::default();
-    let prepared = Prepared::new(config, &generation)?;
+    let prepared = Prepared::new(config, &generation, None)?;
     let views = prepared.sites().views;
     let exposition = Exposition::new(generation, recorder.own_metrics());
     let succeeded = prepared.poll_once().await;

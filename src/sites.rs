@@ -14,6 +14,7 @@ pub use crate::netbackup::BuildError as ClientError;
 use crate::netbackup::Client;
 use crate::poll::{self, PollTask};
 use crate::server::{SiteEntry, Sites};
+use crate::state::Directory;
 use crate::stats::ApiStats;
 
 /// Every site of a configuration, ready to poll. Nothing has been asked of a primary yet.
@@ -36,14 +37,18 @@ pub struct Running {
 }
 
 impl Prepared {
-    /// Builds clients, slots and collectors.
+    /// Builds clients, slots and collectors. `state`: where they keep what must survive a restart, if anywhere.
     ///
     /// # Errors
     /// Every site whose client cannot be built, such as an unreadable key or certificate file.
-    pub fn new(config: &Config, generation: &Generation) -> Result<Prepared, Vec<ClientError>> {
+    pub fn new(
+        config: &Config,
+        generation: &Generation,
+        state: Option<&Directory>,
+    ) -> Result<Prepared, Vec<ClientError>> {
         let (mut sites, mut errors) = (Vec::new(), Vec::new());
         for site in &config.sites {
-            match PreparedSite::new(site, config.health, generation) {
+            match PreparedSite::new(site, config.health, generation, state) {
                 Ok(prepared) => sites.push(prepared),
                 Err(error) => errors.push(error),
             }
@@ -91,13 +96,18 @@ impl Running {
 }
 
 impl PreparedSite {
-    fn new(site: &config::Site, health: config::Health, generation: &Generation) -> Result<PreparedSite, ClientError> {
+    fn new(
+        site: &config::Site,
+        health: config::Health,
+        generation: &Generation,
+        state: Option<&Directory>,
+    ) -> Result<PreparedSite, ClientError> {
         let stats = Arc::new(ApiStats::default());
         let client = Client::new(site, Arc::clone(&stats))?;
         let (mut slots, mut collectors) = (Vec::new(), Vec::new());
         for (spec, timing) in &site.collectors {
             let slot = Slot::new(spec.name, timing.ttl, timing.limits, generation.clone());
-            if let Some(collector) = collector::build(spec.name, site, &client) {
+            if let Some(collector) = collector::build(spec.name, site, &client, state) {
                 slots.push(Arc::clone(&slot));
                 collectors.push((collector, slot));
             }

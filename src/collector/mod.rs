@@ -2,6 +2,7 @@
 //! metrics the snapshot means. Adding one is adding a file and a line in [`crate::config::COLLECTORS`] and [`build`].
 
 pub mod jobs;
+mod kept;
 pub mod storage;
 
 use std::sync::Arc;
@@ -9,12 +10,14 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+use self::kept::Kept;
 use crate::cache::Slot;
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::{Family, Page, Rendered};
 use crate::netbackup::Client;
 use crate::reason::{Failure, Reason};
+use crate::state::{Directory, Store};
 
 /// What a successful poll hands over.
 #[derive(Debug)]
@@ -80,14 +83,30 @@ pub trait Collector: Send + Sync + 'static {
     }
 }
 
-/// The collector named `name` of a site; `None`: there is none of that name.
+/// The collector named `name` of a site; `None`: there is none of that name. `state`: where it keeps what must survive a
+/// restart, if anywhere.
 #[must_use]
-pub fn build(name: &str, site: &config::Site, client: &Client) -> Option<Arc<dyn Collector>> {
-    let (label, client, poll) = (Arc::clone(&site.name), client.clone(), site.poll);
+pub fn build(
+    name: &str,
+    site: &config::Site,
+    client: &Client,
+    state: Option<&Directory>,
+) -> Option<Arc<dyn Collector>> {
+    let (client, label) = (client.clone(), Arc::clone(&site.name));
+    let store = |name| state.map(|directory| directory.store(&label, name));
     match name {
-        "jobs" => Some(Arc::new(jobs::Jobs::new(label, client, poll))),
-        "storage" => Some(Arc::new(storage::Storage::new(label, client))),
+        // It keeps more than what it shows.
+        "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, store("jobs")))),
+        "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), store("storage"))),
         _ => None,
+    }
+}
+
+/// The same collector, whose last snapshot is kept where there is a place for it.
+fn kept(collector: impl Collector, store: Option<Store>) -> Arc<dyn Collector> {
+    match store {
+        Some(store) => Arc::new(Kept::new(collector, store)),
+        None => Arc::new(collector),
     }
 }
 
@@ -98,8 +117,11 @@ pub fn families() -> impl Iterator<Item = &'static Family> {
 
 /// Compresses a page off the runtime's own threads.
 async fn finish(page: Page) -> Result<Rendered, Failure> {
-    let rendered = tokio::task::spawn_blocking(move || page.finish()).await;
-    rendered.map_err(|_| {
-        Failure::new(Reason::Internal, "the rendering panicked: a defect of the exporter, please report it")
-    })
+    blocking(move || page.finish()).await
+}
+
+/// Does what takes long, or waits for a disk, off the runtime's own threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Failure::new(Reason::Internal, "a panic after the poll: a defect of the exporter, please report it"))
 }

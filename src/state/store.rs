@@ -88,6 +88,12 @@ impl Store {
         }
     }
 
+    /// Whether there is a file that holds what it should. Where not, even a poll that changed nothing has something to save.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.open.is_some() && !self.broken
+    }
+
     /// Writes the whole state anew, as what `write` hands over, and puts it in the place of the file. When this returns
     /// without an error it is on the disk. Until then the old file stands.
     ///

@@ -27,7 +27,7 @@ use crate::reason::{Failure, Reason};
 mod keep;
 mod tally;
 
-pub use keep::{KeptFeed, Restored, VERSION};
+pub use keep::{KeptFeed, VERSION};
 use tally::Tally;
 
 /// Vanished jobs that are asked for by id in one poll.
@@ -48,6 +48,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 pub struct Settings {
     /// The site's name, for the log.
     pub site: Arc<str>,
+    /// Where the primary is asked: another address may lead to another primary.
+    pub address: String,
     /// `poll.lookback`.
     pub lookback: Duration,
     /// How many requests a first read may have in flight.
@@ -79,6 +81,8 @@ pub struct Feed {
     missing_before_ms: Option<i64>,
     /// When what was restored had been received, in Unix milliseconds of the exporter's clock.
     restored_ms: u64,
+    /// What was restored was read at another address.
+    has_moved: bool,
     rights_checked: Option<Instant>,
     rejection_logged: bool,
 }
@@ -109,6 +113,7 @@ impl Feed {
             is_continuous: false,
             missing_before_ms: None,
             restored_ms: 0,
+            has_moved: false,
             rights_checked: None,
             rejection_logged: false,
         }
@@ -204,18 +209,19 @@ impl Feed {
 
     /// Another primary under the site's name has other jobs under the same ids: everything is read anew.
     fn meet(&mut self, identity: Option<Identity>) {
-        let Some(identity) = identity else {
+        if identity.is_none() {
             self.identity_asked.get_or_insert_with(Instant::now);
-            return;
-        };
-        self.identity_asked = None;
-        let is_another = match (&self.identity, &identity) {
-            (Some(Identity::HostId(known)), Identity::HostId(met)) => known != met,
-            (Some(Identity::Name(known)), Identity::Name(met)) => known != met,
+        } else {
+            self.identity_asked = None;
+        }
+        let is_same = match (&self.identity, &identity) {
+            (Some(Identity::HostId(known)), Some(Identity::HostId(met))) => Some(known == met),
+            (Some(Identity::Name(known)), Some(Identity::Name(met))) => Some(known == met),
             // A name says nothing about a host id.
-            _ => false,
+            _ => None,
         };
-        if is_another {
+        // Where nobody says who answers, the address has to do.
+        if !is_same.unwrap_or(!self.has_moved) {
             warn!(
                 site = &*self.settings.site,
                 "another primary answers under this site's name: the counters go on, and its jobs are read as a new baseline"
@@ -224,10 +230,12 @@ impl Feed {
             self.clock = ServerClock::default();
             (self.cold, self.watermark, self.resume_ms) = (None, None, None);
             (self.audit, self.is_continuous, self.missing_before_ms) = (Audit::default(), false, None);
+            self.identity = None;
         }
-        let is_better = matches!((&self.identity, &identity), (Some(Identity::HostId(_)), Identity::Name(_)));
+        self.has_moved = false;
+        let is_better = matches!((&self.identity, &identity), (Some(Identity::HostId(_)), Some(Identity::Name(_))));
         if !is_better {
-            self.identity = Some(identity);
+            self.identity = identity.or(self.identity.take());
         }
     }
 

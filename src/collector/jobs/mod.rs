@@ -1,6 +1,6 @@
 //! Jobs: what is unfinished, what ended within the lookback window, and counters of every job that finished.
 //!
-//! `feed` asks, `window` remembers, `render` says it as metrics. Reading order: `primary`, `window`, `feed`, then what the
+//! `feed` asks, `window` remembers, `memory` keeps it, `render` says it as metrics. Reading order: `primary`, `window`, `feed`, then what the
 //! feed leaves to others: `cold`, `lateness`, `audit`, `clock`. Endpoints: `/ping`, `/security/serverinfo`, `/admin/jobs`,
 //! `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`.
 
@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{Collector, PollContext, Polled, finish};
+use self::memory::Memory;
+use super::{Collector, PollContext, Polled, blocking};
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::Page;
 use crate::netbackup::Client;
-use crate::reason::Failure;
+use crate::reason::{Failure, Reason};
+use crate::state::Store;
 
 mod audit;
 mod clock;
@@ -27,6 +28,7 @@ pub mod families;
 mod feed;
 mod lateness;
 mod lookback;
+mod memory;
 mod names;
 mod pace;
 mod packed;
@@ -43,24 +45,51 @@ pub struct Jobs {
     memory: Arc<Mutex<Memory>>,
 }
 
-/// What one poll leaves to the next.
-struct Memory {
-    feed: feed::Feed,
-    /// When the last answer of the snapshot that was handed over last had arrived.
-    offered: Option<Instant>,
-}
-
 impl Jobs {
-    /// A collector that has read nothing.
+    /// A collector that has read nothing; `store`: where it keeps what must survive a restart, if anywhere.
     #[must_use]
-    pub fn new(site: Arc<str>, client: Client, poll: config::Poll) -> Jobs {
-        let settings = feed::Settings { site: Arc::clone(&site), lookback: poll.lookback, walkers: poll.max_requests };
-        let memory = Memory { feed: feed::Feed::new(settings), offered: None };
-        Jobs { site, client, lookback: poll.lookback, memory: Arc::new(Mutex::new(memory)) }
+    pub fn new(site: &config::Site, client: Client, store: Option<Store>) -> Jobs {
+        let lookback = site.poll.lookback;
+        let settings = feed::Settings {
+            site: Arc::clone(&site.name),
+            address: site.url.to_string(),
+            lookback,
+            walkers: site.poll.max_requests,
+        };
+        let memory = Arc::new(Mutex::new(Memory::new(settings, store)));
+        Jobs { site: Arc::clone(&site.name), client, lookback, memory }
+    }
+
+    /// Does `work` with the memory, and renders what is remembered then, off the runtime's own threads. `work` says when
+    /// the last answer had arrived; `None`: there is nothing to show.
+    async fn show(
+        &self,
+        mut memory: OwnedMutexGuard<Memory>,
+        rejected: u64,
+        work: impl FnOnce(&mut Memory) -> Option<Stamp> + Send + 'static,
+    ) -> Result<Option<Polled>, Failure> {
+        let mut page = Page::new(&self.site);
+        let facts = render::Facts { lookback: self.lookback };
+        blocking(move || {
+            let received = work(&mut memory)?;
+            render::render(&mut page, &memory.feed, facts);
+            memory.offered = Some(received.mono);
+            drop(memory);
+            Some(Polled { rendered: page.finish(), received, rejected })
+        })
+        .await
     }
 }
 
 impl Collector for Jobs {
+    fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
+        async move {
+            let memory = Arc::clone(&self.memory).lock_owned().await;
+            self.show(memory, 0, Memory::restore).await.ok().flatten()
+        }
+        .boxed()
+    }
+
     fn poll<'a>(&'a self, context: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
             let mut memory = Arc::clone(&self.memory).lock_owned().await;
@@ -70,12 +99,12 @@ impl Collector for Jobs {
             }
             let rejected = memory.feed.poll(&self.client, context).await?;
             let received = Stamp::now();
-            let mut page = Page::new(&self.site);
-            let facts = render::Facts { lookback: self.lookback };
-            render::render(&mut page, &memory.feed, facts);
-            memory.offered = Some(received.mono);
-            drop(memory);
-            Ok(Polled { rendered: finish(page).await?, received, rejected })
+            let keep = move |memory: &mut Memory| {
+                memory.keep(received.wall);
+                Some(received)
+            };
+            let shown = self.show(memory, rejected, keep).await?;
+            shown.ok_or_else(|| Failure::new(Reason::Internal, "a poll left nothing to show: a defect of the exporter"))
         }
         .boxed()
     }

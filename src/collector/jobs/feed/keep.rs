@@ -20,18 +20,13 @@ pub const VERSION: u32 = 1;
 pub struct KeptFeed {
     /// The exporter's clock when the last answer had arrived, in Unix milliseconds.
     received_ms: u64,
+    /// Where the primary was asked.
+    address: String,
     identity: Option<Identity>,
     watermark: Option<Watermark>,
     lateness: Lateness,
     gap_ms: u64,
     window: Kept,
-}
-
-/// What a restored feed goes on from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restored {
-    /// When the last answer of the last complete poll had arrived, by the exporter's clock.
-    pub received: SystemTime,
 }
 
 impl Feed {
@@ -43,6 +38,11 @@ impl Feed {
     /// Whether [`Feed::changes`] would not say it all.
     pub fn has_changed_as_a_whole(&self) -> bool {
         self.window.has_changed_as_a_whole()
+    }
+
+    /// Whether what was restored was read at another address, and it is not known yet whether the primary is the same.
+    pub fn has_moved(&self) -> bool {
+        self.has_moved
     }
 
     /// What has changed since it was last kept. The poll whose last answer came at `received` is complete.
@@ -67,6 +67,7 @@ impl Feed {
     /// Takes in what was kept, in the order in which it was; [`Feed::restored`] ends it.
     pub fn restore(&mut self, kept: KeptFeed) {
         self.restored_ms = kept.received_ms;
+        self.has_moved = kept.address != self.settings.address;
         self.identity = kept.identity;
         self.watermark = kept.watermark;
         self.lateness = kept.lateness;
@@ -75,8 +76,8 @@ impl Feed {
     }
 
     /// Everything that was kept has been taken in. `confirmed`: a later poll found nothing new and was complete then.
-    /// `None`: nothing was kept.
-    pub fn restored(&mut self, confirmed: Option<SystemTime>) -> Option<Restored> {
+    /// Returns when the last answer had arrived; `None`: nothing was kept.
+    pub fn restored(&mut self, confirmed: Option<SystemTime>) -> Option<SystemTime> {
         let watermark = self.watermark.as_mut()?;
         self.missing_before_ms = self.window.restored();
         let kept = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.restored_ms))?;
@@ -89,12 +90,13 @@ impl Feed {
         let elapsed = SystemTime::now().duration_since(received).unwrap_or_default();
         self.clock = ServerClock::resume(watermark.walked_at_ms, elapsed);
         self.is_continuous = false;
-        Some(Restored { received })
+        Some(received)
     }
 
     fn kept(&self, received: SystemTime, window: Kept) -> KeptFeed {
         KeptFeed {
             received_ms: unix_ms(received),
+            address: self.settings.address.clone(),
             identity: self.identity.clone(),
             watermark: self.watermark,
             lateness: self.lateness.clone(),

@@ -1,0 +1,121 @@
+//! A collector whose last snapshot survives a restart as the samples that it was served as.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Collector, PollContext, Polled, blocking, families};
+use crate::clock::Stamp;
+use crate::exposition::{Family, Rendered};
+use crate::reason::Failure;
+use crate::state::{Loaded, Store, Unreadable};
+
+/// Raised when the contents of the file change their meaning.
+const VERSION: u32 = 1;
+
+/// See the module.
+pub struct Kept<C> {
+    collector: C,
+    file: Arc<Mutex<File>>,
+}
+
+struct File {
+    store: Store,
+    /// Of the samples that are in the file.
+    hash: Option<u64>,
+}
+
+impl<C: Collector> Kept<C> {
+    /// The same collector, kept in `store`.
+    pub fn new(collector: C, store: Store) -> Kept<C> {
+        Kept { collector, file: Arc::new(Mutex::new(File { store, hash: None })) }
+    }
+}
+
+impl File {
+    fn restore(&mut self) -> Option<Polled> {
+        let mut found = None;
+        let loaded = self.store.load(VERSION, &mut |_, bytes| {
+            let (received, samples) = bytes.split_first_chunk().ok_or(Unreadable("it is no snapshot"))?;
+            found = Some((u64::from_le_bytes(*received), samples.to_vec()));
+            Ok(())
+        });
+        let (received_ms, samples) = found.filter(|_| loaded == Loaded::Whole)?;
+        // Written by another release it may mean something else: then the first poll shows what is true now.
+        let rendered = Rendered::restore(&samples, known)?;
+        let written = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(received_ms))?;
+        let received = self.store.touched().map_or(written, |touched| touched.max(written));
+        self.hash = Some(hash(&samples));
+        Some(Polled { rendered, received: Stamp::of(received), rejected: 0 })
+    }
+
+    /// Failures are counted and logged by the store.
+    fn keep(&mut self, polled: &Polled) {
+        let received = polled.received.wall;
+        let samples = polled.rendered.export();
+        let new = Some(hash(&samples));
+        if self.hash == new && self.store.is_sound() {
+            self.store.touch(received);
+            return;
+        }
+        let since = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let mut frame = u64::try_from(since.as_millis()).unwrap_or(0).to_le_bytes().to_vec();
+        frame.extend_from_slice(&samples);
+        let kept: io::Result<()> = self.store.rewrite(VERSION, &mut |base| base.frame(&frame));
+        self.hash = new.filter(|_| kept.is_ok());
+        if kept.is_ok() {
+            self.store.touch(received);
+        }
+    }
+}
+
+impl<C: Collector> Collector for Kept<C> {
+    fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
+        let file = Arc::clone(&self.file);
+        async move { blocking(move || lock(&file).restore()).await.ok().flatten() }.boxed()
+    }
+
+    fn poll<'a>(&'a self, context: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
+        async move {
+            let polled = self.collector.poll(context).await?;
+            let file = Arc::clone(&self.file);
+            blocking(move || {
+                lock(&file).keep(&polled);
+                polled
+            })
+            .await
+        }
+        .boxed()
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.collector.is_bounded()
+    }
+
+    fn credential_changes(&self) -> u64 {
+        self.collector.credential_changes()
+    }
+
+    fn credential_changed(&self, since: u64) -> BoxFuture<'_, ()> {
+        self.collector.credential_changed(since)
+    }
+}
+
+fn known(name: &str) -> Option<&'static Family> {
+    families().find(|family| family.name == name)
+}
+
+fn hash(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn lock(file: &Mutex<File>) -> std::sync::MutexGuard<'_, File> {
+    // One task polls, so nobody waits; and a file after a panic knows itself whether it is whole.
+    file.lock().unwrap_or_else(PoisonError::into_inner)
+}
