@@ -48,7 +48,8 @@ pub async fn run(
 ) -> Result<(), Vec<ClientError>> {
     let generation = Generation::default();
     let prepared = Prepared::new(config, &generation)?;
-    let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
+    let created = config.web.created_samples.then(|| recorder.installed());
+    let exposition = Exposition::new(generation.clone(), recorder.own_metrics()).with_created(created);
     let app = App::new(&config.web, prepared.sites(), exposition, generation);
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {

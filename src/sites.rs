@@ -1,6 +1,7 @@
 //! The sites as they run: for each a client, its slots and probes, and one poll task per collector.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::cache::{Generation, Slot};
 use crate::collector::{self, Collector};
@@ -39,7 +40,7 @@ impl Prepared {
     pub fn new(config: &Config, generation: &Generation) -> Result<Prepared, Vec<ClientError>> {
         let (mut sites, mut errors) = (Vec::new(), Vec::new());
         for site in &config.sites {
-            match PreparedSite::new(site, config.health, generation) {
+            match PreparedSite::new(site, config, generation) {
                 Ok(prepared) => sites.push(prepared),
                 Err(error) => errors.push(error),
             }
@@ -77,19 +78,19 @@ impl Prepared {
 }
 
 impl PreparedSite {
-    fn new(site: &config::Site, health: config::Health, generation: &Generation) -> Result<PreparedSite, ClientError> {
+    fn new(site: &config::Site, config: &Config, generation: &Generation) -> Result<PreparedSite, ClientError> {
         let stats = Arc::new(ApiStats::default());
         let client = Client::new(site, Arc::clone(&stats))?;
         let (mut slots, mut collectors) = (Vec::new(), Vec::new());
         for (spec, timing) in &site.collectors {
             let slot = Slot::new(spec.name, timing.ttl, timing.limits, generation.clone());
-            if let Some(collector) = collector::build(spec.name, site, &client) {
+            if let Some(collector) = collector::build(spec.name, site, &client, config.web.created_samples) {
                 slots.push(Arc::clone(&slot));
                 collectors.push((collector, slot));
             }
         }
-        let view = Arc::new(SiteView { name: Arc::clone(&site.name), stats, slots });
-        let entry = SiteEntry { view, prober: Prober::new(client, health), timeout: site.poll.timeout };
+        let view = Arc::new(SiteView { name: Arc::clone(&site.name), stats, slots, created: SystemTime::now() });
+        let entry = SiteEntry { view, prober: Prober::new(client, config.health), timeout: site.poll.timeout };
         Ok(PreparedSite { entry, collectors })
     }
 }

@@ -68,9 +68,12 @@ pub trait Collector: Send + Sync + 'static {
     }
 }
 
-/// The collector named `name` of a site; `None`: there is none of that name.
+/// The collector named `name` of a site; `None`: there is none of that name. `created_samples`: whether its pages say
+/// of each counter since when it counts.
 #[must_use]
-pub fn build(name: &str, site: &config::Site, client: &Client) -> Option<Arc<dyn Collector>> {
+pub fn build(name: &str, site: &config::Site, client: &Client, created_samples: bool) -> Option<Arc<dyn Collector>> {
+    // Storage has no counters, and the counters of jobs do not know yet since when they count.
+    let _ = created_samples;
     let (label, client, poll) = (Arc::clone(&site.name), client.clone(), site.poll);
     match name {
         "jobs" => Some(Arc::new(jobs::Jobs::new(label, client, poll.lookback))),

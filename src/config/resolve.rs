@@ -18,9 +18,6 @@ pub(super) fn resolve(raw: &Raw, directory: &Path, mut mistakes: Mistakes) -> Re
         mistakes
             .warn(&typed.spot, "accepted, but this release keeps nothing on disk: counters begin at 0 at each start");
     }
-    if let Some(typed) = raw.web.created_samples.given().filter(|typed| typed.value) {
-        mistakes.warn(&typed.spot, "accepted, but this release serves no _created samples");
-    }
     let sites = raw.sites.as_deref().unwrap_or_default();
     if sites.is_empty() && raw.sites.is_some() && !mistakes.has_syntax_errors() {
         let message = "no site: add a [[site]] with name, url and api_key_file for each primary";

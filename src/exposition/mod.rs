@@ -11,10 +11,13 @@
 //! `negotiate` stands alone.
 //!
 //! Sample lines are the same bytes in both formats; only the headers and the `# EOF` differ. That is why a block is
-//! rendered and compressed once, and why an answer in either format is mere copying.
+//! rendered and compressed once, and why an answer in either format is mere copying. Only where `_created` samples are
+//! wanted, families that have them are rendered once more, for OpenMetrics, which alone knows them.
 
 mod answer;
 mod checksum;
+#[cfg(test)]
+mod created_tests;
 mod deflate;
 mod escape;
 mod family;
