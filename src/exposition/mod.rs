@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Reading order: `family`, `series`, `page`, `rendered`, `checksum`, `deflate`, `headers`, `view`, `live`, `own`, `answer`;
-//! `negotiate` stands alone.
+//! then `stored` and `reread`, which keep a snapshot on disk; `negotiate` stands alone.
 //!
 //! Sample lines are the same bytes in both formats; only the headers and the `# EOF` differ. That is why a block is
 //! rendered and compressed once, and why an answer in either format is mere copying. Only where `_created` samples are
@@ -28,7 +28,9 @@ mod number;
 mod own;
 mod page;
 mod rendered;
+mod reread;
 mod series;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod view;
