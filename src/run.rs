@@ -72,8 +72,9 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Vec<ClientError>> {
     let generation = Generation::default();
-    let prepared = Prepared::new(config, &generation)?;
-    let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
+    let prepared = Prepared::new(config, &generation, state.as_ref())?;
+    let created = config.web.created_samples.then(|| recorder.installed());
+    let exposition = Exposition::new(generation.clone(), recorder.own_metrics()).with_created(created);
     let app = App::new(&config.web, prepared.sites(), exposition, generation);
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {

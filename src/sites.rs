@@ -1,7 +1,7 @@
 //! The sites as they run: for each a client, its slots and probes, and one poll task per collector.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -48,7 +48,7 @@ impl Prepared {
     ) -> Result<Prepared, Vec<ClientError>> {
         let (mut sites, mut errors) = (Vec::new(), Vec::new());
         for site in &config.sites {
-            match PreparedSite::new(site, config.health, generation, state) {
+            match PreparedSite::new(site, config, generation, state) {
                 Ok(prepared) => sites.push(prepared),
                 Err(error) => errors.push(error),
             }
@@ -98,7 +98,7 @@ impl Running {
 impl PreparedSite {
     fn new(
         site: &config::Site,
-        health: config::Health,
+        config: &Config,
         generation: &Generation,
         state: Option<&Directory>,
     ) -> Result<PreparedSite, ClientError> {
@@ -107,13 +107,14 @@ impl PreparedSite {
         let (mut slots, mut collectors) = (Vec::new(), Vec::new());
         for (spec, timing) in &site.collectors {
             let slot = Slot::new(spec.name, timing.ttl, timing.limits, generation.clone());
-            if let Some(collector) = collector::build(spec.name, site, &client, state) {
+            let created = config.web.created_samples;
+            if let Some(collector) = collector::build(spec.name, site, &client, created, state) {
                 slots.push(Arc::clone(&slot));
                 collectors.push((collector, slot));
             }
         }
-        let view = Arc::new(SiteView { name: Arc::clone(&site.name), stats, slots });
-        let entry = SiteEntry { view, prober: Prober::new(client, health), timeout: site.poll.timeout };
+        let view = Arc::new(SiteView { name: Arc::clone(&site.name), stats, slots, created: SystemTime::now() });
+        let entry = SiteEntry { view, prober: Prober::new(client, config.health), timeout: site.poll.timeout };
         Ok(PreparedSite { entry, collectors })
     }
 }

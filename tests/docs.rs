@@ -59,7 +59,9 @@ fn reference() -> String {
     let mut out = String::from(
         "# Metrics\n\nGenerated from the code: `UPDATE_DOCS=1 cargo test --test docs` rewrites this page.\n\n\
          Every metric of a primary has the label `site` first. Values are those of the last poll; `netbackup_collector_age_seconds` says how old they are.\n\
-         A value that NetBackup does not report is absent, never 0. Label values are NetBackup's own words; a missing one is the empty string.\n",
+         A value that NetBackup does not report is absent, never 0. Label values are NetBackup's own words; a missing one is the empty string.\n\n\
+         With `[web] created_samples = true` OpenMetrics answers hold a `_created` sample beside each counter and histogram: since when it counts. \
+         A Prometheus without `--enable-feature=created-timestamp-zero-ingestion` stores each of them as a series of its own.\n",
     );
     for (title, mut families) in sections() {
         families.sort_by_key(|family| family.name);

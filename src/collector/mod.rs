@@ -83,20 +83,21 @@ pub trait Collector: Send + Sync + 'static {
     }
 }
 
-/// The collector named `name` of a site; `None`: there is none of that name. `state`: where it keeps what must survive a
-/// restart, if anywhere.
+/// The collector named `name` of a site; `None`: there is none of that name. `created_samples`: whether its pages say
+/// of each counter since when it counts. `state`: where it keeps what must survive a restart, if anywhere.
 #[must_use]
 pub fn build(
     name: &str,
     site: &config::Site,
     client: &Client,
+    created_samples: bool,
     state: Option<&Directory>,
 ) -> Option<Arc<dyn Collector>> {
     let (client, label) = (client.clone(), Arc::clone(&site.name));
     let store = |name| state.map(|directory| directory.store(&label, name));
     match name {
         // It keeps more than what it shows.
-        "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, store("jobs")))),
+        "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
         "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), store("storage"))),
         _ => None,
     }
@@ -123,5 +124,7 @@ async fn finish(page: Page) -> Result<Rendered, Failure> {
 /// Does what takes long, or waits for a disk, off the runtime's own threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Failure::new(Reason::Internal, "a panic after the poll: a defect of the exporter, please report it"))
+    done.map_err(|_| {
+        Failure::new(Reason::Internal, "a panic after the poll: a defect of the exporter, please report it")
+    })
 }

@@ -14,9 +14,6 @@ pub(super) fn resolve(raw: &Raw, directory: &Path, mut mistakes: Mistakes) -> Re
     let health = Health { ttl: raw.health_ttl.or(default.ttl), timeout: raw.health_timeout.or(default.timeout) };
     let state_directory = raw.state_directory.given();
     let state = State { directory: state_directory.and_then(|typed| site::path(typed, directory, &mut mistakes)) };
-    if let Some(typed) = raw.web.created_samples.given().filter(|typed| typed.value) {
-        mistakes.warn(&typed.spot, "accepted, but this release serves no _created samples");
-    }
     let sites = raw.sites.as_deref().unwrap_or_default();
     if sites.is_empty() && raw.sites.is_some() && !mistakes.has_syntax_errors() {
         let message = "no site: add a [[site]] with name, url and api_key_file for each primary";

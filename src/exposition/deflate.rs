@@ -12,7 +12,7 @@ use crate::exposition::negotiate::Encoding;
 pub(super) const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 /// Bytes in both encodings, ready to be copied.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
     pub(super) plain: &'a [u8],
     pub(super) deflated: &'a [u8],

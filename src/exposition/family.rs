@@ -46,12 +46,19 @@ impl Family {
     }
 }
 
+/// The name of a family in OpenMetrics, which names a counter without the suffix that its samples bear.
+pub(super) fn base_name<'a>(name: &'a str, kind: &str) -> &'a str {
+    match kind {
+        "counter" => name.strip_suffix("_total").unwrap_or(name),
+        _ => name,
+    }
+}
+
 /// Appends the HELP and TYPE lines of a family named `name` as its samples are. `help` is escaped as text 0.0.4 wants.
 pub(super) fn write_header(out: &mut Vec<u8>, format: Format, name: &str, kind: &str, help: Option<&str>) {
-    // OpenMetrics names a counter without the suffix that its samples bear.
-    let name = match (format, kind) {
-        (Format::OpenMetrics, "counter") => name.strip_suffix("_total").unwrap_or(name),
-        _ => name,
+    let name = match format {
+        Format::Text => name,
+        Format::OpenMetrics => base_name(name, kind),
     };
     if let Some(help) = help {
         let help = match format {

@@ -1,6 +1,7 @@
 //! The families whose samples depend on the clock, or on what polls and API clients count: freshness and API client.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
@@ -8,7 +9,7 @@ use crate::cache::{POLL_BUCKETS, Slot, State};
 use crate::exposition::answer::SiteView;
 use crate::exposition::family::{Family, Kind};
 use crate::exposition::negotiate::Format;
-use crate::exposition::number::Number;
+use crate::exposition::number::{Number, milliseconds};
 use crate::exposition::own;
 use crate::exposition::rendered::Rendered;
 use crate::exposition::series::Series;
@@ -29,6 +30,8 @@ struct Sink<'a> {
     out: &'a mut Vec<u8>,
     family: &'static Family,
     site: &'a str,
+    /// Since when the site's counters count, where the answer says so.
+    created: Option<SystemTime>,
 }
 
 /// A family and how its samples are read off a site.
@@ -278,14 +281,15 @@ pub fn families() -> Vec<&'static Family> {
     families
 }
 
-/// Appends every family that has a sample.
-pub(super) fn write(out: &mut Vec<u8>, format: Format, readings: &[Reading<'_>]) {
+/// Appends every family that has a sample; `with_created`: and since when each counter and histogram counts.
+pub(super) fn write(out: &mut Vec<u8>, format: Format, with_created: bool, readings: &[Reading<'_>]) {
     for Source(family, read) in &SOURCES {
         let start = out.len();
         family.write_header(out, format);
         let header = out.len();
         for reading in readings {
-            read(&mut Sink { out, family, site: &reading.site.name }, reading);
+            let created = with_created.then_some(reading.site.created);
+            read(&mut Sink { out, family, site: &reading.site.name, created }, reading);
         }
         if out.len() == header {
             out.truncate(start);
@@ -305,12 +309,18 @@ impl Sink<'_> {
     fn put(&mut self, labels: &[&str], value: impl Into<Number>) {
         if let Some(series) = Series::new(self.family, self.family.kind, self.site, labels) {
             series.write(self.out, value.into());
+            if let Some(created) = self.created.filter(|_| self.family.kind == Kind::Counter) {
+                series.write_created(self.out, created);
+            }
         }
     }
 
     fn put_histogram(&mut self, labels: &[&str], bounds: &[f64], counts: &[u64], sum: f64) {
         if let Some(series) = Series::new(self.family, Kind::Histogram, self.site, labels) {
             series.write_histogram(self.out, bounds, counts, sum);
+            if let Some(created) = self.created {
+                series.write_created(self.out, created);
+            }
         }
     }
 
@@ -326,9 +336,4 @@ impl Sink<'_> {
             }
         }
     }
-}
-
-/// Rounded: what polls a network knows no microseconds.
-fn milliseconds(seconds: f64) -> f64 {
-    (seconds * 1000.0).round() / 1000.0
 }

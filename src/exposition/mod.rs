@@ -8,13 +8,16 @@
 //! ```
 //!
 //! Reading order: `family`, `series`, `page`, `rendered`, `checksum`, `deflate`, `headers`, `view`, `live`, `own`, `answer`;
-//! `negotiate` stands alone.
+//! then `stored` and `reread`, which keep a snapshot on disk; `negotiate` stands alone.
 //!
 //! Sample lines are the same bytes in both formats; only the headers and the `# EOF` differ. That is why a block is
-//! rendered and compressed once, and why an answer in either format is mere copying.
+//! rendered and compressed once, and why an answer in either format is mere copying. Only where `_created` samples are
+//! wanted, families that have them are rendered once more, for OpenMetrics, which alone knows them.
 
 mod answer;
 mod checksum;
+#[cfg(test)]
+mod created_tests;
 mod deflate;
 mod escape;
 mod family;
@@ -25,7 +28,9 @@ mod number;
 mod own;
 mod page;
 mod rendered;
+mod reread;
 mod series;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod view;

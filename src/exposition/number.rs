@@ -1,5 +1,9 @@
 //! Numbers as both formats read them.
 
+use std::time::SystemTime;
+
+use crate::clock::unix_seconds;
+
 /// The value of a sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
@@ -19,6 +23,18 @@ impl From<f64> for Number {
     fn from(value: f64) -> Self {
         Number::Float(value)
     }
+}
+
+impl Number {
+    /// Unix time, rounded to milliseconds: what polls a network knows no microseconds.
+    pub(super) fn timestamp(wall: SystemTime) -> Number {
+        Number::Float(milliseconds(unix_seconds(wall)))
+    }
+}
+
+/// `seconds` rounded to milliseconds.
+pub(super) fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// Below this every whole float is exactly one integer, so its digits may be written without a fraction.
@@ -75,6 +91,14 @@ mod tests {
         assert_eq!(text(1_790_000_000.125), "1790000000.125");
         assert_eq!(text(1e300), "1e+300");
         assert_eq!([text(f64::NAN), text(f64::INFINITY), text(f64::NEG_INFINITY)], ["NaN", "+Inf", "-Inf"]);
+    }
+
+    #[test]
+    fn timestamps_have_milliseconds() {
+        let after = |micros| SystemTime::UNIX_EPOCH + std::time::Duration::from_micros(micros);
+        assert_eq!(text(Number::timestamp(after(1_700_000_000_123_456))), "1700000000.123");
+        assert_eq!(text(Number::timestamp(after(1_700_000_000_999_999))), "1700000001");
+        assert_eq!(text(Number::timestamp(SystemTime::UNIX_EPOCH - std::time::Duration::from_secs(9))), "0");
     }
 
     #[test]

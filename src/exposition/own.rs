@@ -5,9 +5,12 @@
 //! integers, so a fractional one is a gauge there: by its name (`_total`) it becomes a counter again.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
-use crate::exposition::family::{Family, Kind, write_header};
+use crate::exposition::family::{Family, Kind, base_name, write_header};
 use crate::exposition::negotiate::Format;
+use crate::exposition::number::Number;
+use crate::exposition::series::CREATED;
 
 /// The only own family that the exposition itself knows the value of.
 pub(super) static SERIES: Family = Family {
@@ -26,25 +29,50 @@ struct Own<'a> {
     series: Vec<Vec<&'a str>>,
 }
 
-/// Appends the families of `text` and the number of samples, `before` being those that stand before them.
-pub(super) fn write(out: &mut Vec<u8>, format: Format, text: &str, before: usize) {
+/// Appends the families of `text` and the number of samples, `before` being those that stand before them. `created` is
+/// since when the recorder counts, where the answer says so.
+pub(super) fn write(out: &mut Vec<u8>, format: Format, text: &str, before: usize, created: Option<SystemTime>) {
     let mut families = parse(text);
     families.remove(SERIES.name);
     let own: usize = families.values().flat_map(|family| &family.series).map(Vec::len).sum();
-    let count = format!("{} {}", SERIES.name, before + own + 1);
+    let with_created = families.iter().flat_map(|(name, family)| {
+        let kind = kind(name, family.kind, format);
+        family.series.iter().filter(move |lines| created.is_some() && created_sample(name, kind, lines).is_some())
+    });
+    let count = format!("{} {}", SERIES.name, before + own + with_created.count() + 1);
     let series = Own { help: Some(SERIES.help), kind: Some(SERIES.kind.as_str()), series: vec![vec![&count]] };
     families.insert(SERIES.name, series);
     for (name, mut family) in families {
         if family.series.is_empty() {
             continue;
         }
-        write_header(out, format, name, kind(name, family.kind, format), family.help);
+        let kind = kind(name, family.kind, format);
+        write_header(out, format, name, kind, family.help);
         family.series.sort_unstable();
-        for line in family.series.iter().flatten() {
-            out.extend_from_slice(line.as_bytes());
-            out.push(b'\n');
+        for lines in &family.series {
+            for line in lines {
+                out.extend_from_slice(line.as_bytes());
+                out.push(b'\n');
+            }
+            if let Some((created, (name, labels))) = created.zip(created_sample(name, kind, lines)) {
+                out.extend_from_slice(format!("{name}{CREATED}{labels} ").as_bytes());
+                Number::timestamp(created).write(out);
+                out.push(b'\n');
+            }
         }
     }
+}
+
+/// Of the sample that says since when the series with these lines counts: its name without the suffix, and its labels.
+fn created_sample<'a>(name: &'a str, kind: &str, lines: &[&'a str]) -> Option<(&'a str, &'a str)> {
+    let suffix = match kind {
+        "counter" => "",
+        "histogram" => "_count",
+        _ => return None,
+    };
+    let (series, _) = lines.last()?.rsplit_once(' ')?;
+    let labels = series.strip_prefix(name)?.strip_prefix(suffix)?;
+    (labels.is_empty() || labels.starts_with('{')).then_some((base_name(name, kind), labels))
 }
 
 fn parse(text: &str) -> BTreeMap<&str, Own<'_>> {
@@ -129,7 +157,7 @@ odd 3
 
     fn written(format: Format, text: &str) -> String {
         let mut out = Vec::new();
-        write(&mut out, format, text, 100);
+        write(&mut out, format, text, 100, None);
         String::from_utf8(out).unwrap()
     }
 
@@ -180,6 +208,28 @@ process_cpu_seconds_total 1.5
         ] {
             assert!(open.lines().any(|line| line == header), "{header} in\n{open}");
         }
+    }
+
+    #[test]
+    fn counters_and_histograms_say_since_when_they_count() {
+        let created = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_500);
+        let mut open = Vec::new();
+        write(&mut open, Format::OpenMetrics, RECORDED, 100, Some(created));
+        let open = String::from_utf8(open).unwrap();
+        let after = |line: &str| open.lines().skip_while(|candidate| *candidate != line).nth(1);
+        for (line, next) in [
+            ("a_total{code=\"200\"} 2", "a_created{code=\"200\"} 1700000000.5"),
+            ("a_total{code=\"404\"} 1", "a_created{code=\"404\"} 1700000000.5"),
+            ("b_seconds_count{h=\"x\"} 0", "b_seconds_created{h=\"x\"} 1700000000.5"),
+            ("process_cpu_seconds_total 1.5", "process_cpu_seconds_created 1700000000.5"),
+        ] {
+            assert_eq!(after(line), Some(next), "{open}");
+        }
+        let (created, rest): (Vec<&str>, Vec<&str>) =
+            open.split_inclusive('\n').partition(|line| sample_name(line).ends_with(CREATED));
+        assert_eq!(created.len(), 5, "{created:?}");
+        assert!(open.contains("netbackup_exporter_series 120\n"));
+        assert_eq!(rest.concat().replace("series 120\n", "series 115\n"), written(Format::OpenMetrics, RECORDED));
     }
 
     #[test]

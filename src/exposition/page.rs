@@ -1,6 +1,7 @@
 //! Collects the samples of one snapshot.
 
 use std::ops::Range;
+use std::time::SystemTime;
 
 use crate::exposition::family::{Family, Kind};
 use crate::exposition::number::Number;
@@ -15,6 +16,9 @@ pub struct Page {
     /// Lines in the order in which they came.
     text: Vec<u8>,
     groups: Vec<Group>,
+    with_created: bool,
+    /// Where in the text the `_created` lines stand: in rising order, each where the lines of its series end.
+    created: Vec<Range<usize>>,
 }
 
 /// The samples of one family.
@@ -29,30 +33,63 @@ impl Page {
     /// An empty page; `site` becomes the first label of every sample.
     #[must_use]
     pub fn new(site: &str) -> Page {
-        Page { site: site.to_owned(), text: Vec::new(), groups: Vec::new() }
+        Page { site: site.to_owned(), text: Vec::new(), groups: Vec::new(), with_created: false, created: Vec::new() }
+    }
+
+    /// Whether OpenMetrics answers shall hold `_created` samples for what is added from here on with
+    /// [`Page::counter_since`] and [`Page::histogram_since`].
+    #[must_use]
+    pub fn with_created(self, with_created: bool) -> Page {
+        Page { with_created, ..self }
     }
 
     /// Adds a sample of a gauge. `labels` are the values of the labels after `site`.
     pub fn gauge(&mut self, family: &'static Family, labels: &[&str], value: impl Into<Number>) {
-        self.add(family, Kind::Gauge, labels, |series, out| series.write(out, value.into()));
+        self.add(family, Kind::Gauge, labels, None, |series, out| series.write(out, value.into()));
     }
 
     /// Adds a sample of a counter. `labels` are the values of the labels after `site`.
     pub fn counter(&mut self, family: &'static Family, labels: &[&str], value: impl Into<Number>) {
-        self.add(family, Kind::Counter, labels, |series, out| series.write(out, value.into()));
+        self.add(family, Kind::Counter, labels, None, |series, out| series.write(out, value.into()));
+    }
+
+    /// As [`Page::counter`], of a counter that was 0 at `created`.
+    pub fn counter_since(
+        &mut self,
+        family: &'static Family,
+        labels: &[&str],
+        value: impl Into<Number>,
+        created: SystemTime,
+    ) {
+        self.add(family, Kind::Counter, labels, Some(created), |series, out| series.write(out, value.into()));
     }
 
     /// Adds a histogram. `labels` are the values of the labels after `site`; `bounds` rise; `counts` are per bucket, not
     /// cumulative, one more than the bounds: the last one is above every bound.
     pub fn histogram(&mut self, family: &'static Family, labels: &[&str], bounds: &[f64], counts: &[u64], sum: f64) {
-        self.add(family, Kind::Histogram, labels, |series, out| series.write_histogram(out, bounds, counts, sum));
+        let write = |series: &Series<'_>, out: &mut Vec<u8>| series.write_histogram(out, bounds, counts, sum);
+        self.add(family, Kind::Histogram, labels, None, write);
+    }
+
+    /// As [`Page::histogram`], of a histogram that was empty at `created`.
+    pub fn histogram_since(
+        &mut self,
+        family: &'static Family,
+        labels: &[&str],
+        bounds: &[f64],
+        counts: &[u64],
+        sum: f64,
+        created: SystemTime,
+    ) {
+        let write = |series: &Series<'_>, out: &mut Vec<u8>| series.write_histogram(out, bounds, counts, sum);
+        self.add(family, Kind::Histogram, labels, Some(created), write);
     }
 
     /// Sorts and compresses. Costs what the page's own samples cost: some milliseconds for 10,000 series, so a large
     /// page is finished off the runtime's own threads.
     #[must_use]
     pub fn finish(self) -> Rendered {
-        Rendered::new(&self.text, self.groups)
+        Rendered::new(&self.text, self.groups, &self.created)
     }
 
     fn add(
@@ -60,12 +97,17 @@ impl Page {
         family: &'static Family,
         kind: Kind,
         labels: &[&str],
+        created: Option<SystemTime>,
         write: impl FnOnce(&Series<'_>, &mut Vec<u8>),
     ) {
         let Some(series) = Series::new(family, kind, &self.site, labels) else { return };
         let start = self.text.len();
         write(&series, &mut self.text);
         let written = start..self.text.len();
+        if let Some(created) = created.filter(|_| self.with_created) {
+            series.write_created(&mut self.text, created);
+            self.created.push(written.end..self.text.len());
+        }
         // Backwards, because samples of a family mostly come one after another.
         match self.groups.iter_mut().rev().find(|group| group.family.name == family.name) {
             Some(group) => group.series.push(written),
@@ -140,6 +182,57 @@ netbackup_jobs_finished_total{site=\"paris\"} 18446744073709551615
     }
 
     #[test]
+    fn created_samples_stand_with_their_series_in_openmetrics_alone() {
+        let since = |seconds| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let page = |with_created| {
+            let mut page = Page::new("paris").with_created(with_created);
+            page.histogram_since(&DURATION, &["b"], &[1.0], &[1, 2], 9.0, since(2));
+            page.histogram(&DURATION, &["c"], &[1.0], &[0, 0], 0.0);
+            page.histogram_since(&DURATION, &["a"], &[1.0], &[1, 0], 0.5, since(1));
+            page.counter_since(&FINISHED, &[], 7, since(3));
+            page.gauge(&JOBS, &["a", "b"], 1.0);
+            page.finish()
+        };
+        let (with, without) = (page(true), page(false));
+        assert_eq!((with.series(), with.samples(true), without.samples(true)), (14, 17, 14));
+        assert_eq!(with.text(), without.text());
+        assert!(without.pieces(true).eq(without.pieces(false)) && with.pieces(false).eq(without.pieces(false)));
+        let open: Vec<u8> = with.pieces(true).flat_map(|(_, piece)| piece.plain).copied().collect();
+        assert_eq!(
+            String::from_utf8(open).unwrap(),
+            "\
+netbackup_job_duration_seconds_bucket{site=\"paris\",type=\"a\",le=\"1.0\"} 1
+netbackup_job_duration_seconds_bucket{site=\"paris\",type=\"a\",le=\"+Inf\"} 1
+netbackup_job_duration_seconds_sum{site=\"paris\",type=\"a\"} 0.5
+netbackup_job_duration_seconds_count{site=\"paris\",type=\"a\"} 1
+netbackup_job_duration_seconds_created{site=\"paris\",type=\"a\"} 1
+netbackup_job_duration_seconds_bucket{site=\"paris\",type=\"b\",le=\"1.0\"} 1
+netbackup_job_duration_seconds_bucket{site=\"paris\",type=\"b\",le=\"+Inf\"} 3
+netbackup_job_duration_seconds_sum{site=\"paris\",type=\"b\"} 9
+netbackup_job_duration_seconds_count{site=\"paris\",type=\"b\"} 3
+netbackup_job_duration_seconds_created{site=\"paris\",type=\"b\"} 2
+netbackup_job_duration_seconds_bucket{site=\"paris\",type=\"c\",le=\"1.0\"} 0
+netbackup_job_duration_seconds_bucket{site=\"paris\",type=\"c\",le=\"+Inf\"} 0
+netbackup_job_duration_seconds_sum{site=\"paris\",type=\"c\"} 0
+netbackup_job_duration_seconds_count{site=\"paris\",type=\"c\"} 0
+netbackup_jobs{site=\"paris\",type=\"a\",state=\"b\"} 1
+netbackup_jobs_finished_total{site=\"paris\"} 7
+netbackup_jobs_finished_created{site=\"paris\"} 3
+"
+        );
+    }
+
+    #[test]
+    fn a_counter_that_is_added_twice_has_one_created_sample() {
+        let mut page = Page::new("paris").with_created(true);
+        for value in [5, 3, 5_u64] {
+            page.counter_since(&FINISHED, &[], value, SystemTime::UNIX_EPOCH);
+        }
+        let rendered = page.finish();
+        assert_eq!((rendered.samples(false), rendered.samples(true)), (1, 2));
+    }
+
+    #[test]
     fn an_empty_page_is_nothing() {
         let rendered = Page::new("paris").finish();
         assert_eq!((rendered.series(), rendered.text()), (0, String::new()));
@@ -166,7 +259,8 @@ netbackup_jobs_finished_total{site=\"paris\"} 18446744073709551615
             }
             let again = render(&order);
             let bytes = |rendered: &Rendered| {
-                rendered.pieces().map(|(_, piece)| (piece.plain.to_vec(), piece.deflated.to_vec())).collect::<Vec<_>>()
+                let pieces = rendered.pieces(false);
+                pieces.map(|(_, piece)| (piece.plain.to_vec(), piece.deflated.to_vec())).collect::<Vec<_>>()
             };
             prop_assert_eq!(bytes(&rendered), bytes(&again));
 

@@ -1,8 +1,13 @@
-//! Sample lines, the same bytes in both formats.
+//! Sample lines, the same bytes in both formats; those of `_created` samples are for OpenMetrics alone.
+
+use std::time::SystemTime;
 
 use crate::exposition::escape;
-use crate::exposition::family::{Family, Kind};
+use crate::exposition::family::{Family, Kind, base_name};
 use crate::exposition::number::{self, Number};
+
+/// What the name of a sample that says since when a series counts ends in.
+pub(super) const CREATED: &str = "_created";
 
 /// One series of a family that belongs to a primary: writes its sample lines.
 #[derive(Clone, Copy)]
@@ -25,7 +30,7 @@ impl<'a> Series<'a> {
 
     /// Appends the one line of a counter or gauge.
     pub(super) fn write(&self, out: &mut Vec<u8>, value: Number) {
-        self.line(out, "", None, value);
+        self.line(out, self.family.name, "", None, value);
     }
 
     /// Appends the lines of a histogram. `counts` are per bucket, not cumulative, the last one above every bound.
@@ -34,14 +39,20 @@ impl<'a> Series<'a> {
         let mut cumulative = 0;
         for (bound, count) in bounds.iter().chain(&[f64::INFINITY]).zip(counts) {
             cumulative += count;
-            self.line(out, "_bucket", Some(*bound), Number::Integer(cumulative));
+            self.line(out, self.family.name, "_bucket", Some(*bound), Number::Integer(cumulative));
         }
-        self.line(out, "_sum", None, Number::Float(sum));
-        self.line(out, "_count", None, Number::Integer(cumulative));
+        self.line(out, self.family.name, "_sum", None, Number::Float(sum));
+        self.line(out, self.family.name, "_count", None, Number::Integer(cumulative));
     }
 
-    fn line(&self, out: &mut Vec<u8>, suffix: &str, bound: Option<f64>, value: Number) {
-        out.extend_from_slice(self.family.name.as_bytes());
+    /// Appends the line that says since when a counter or histogram counts: the last one of its series.
+    pub(super) fn write_created(&self, out: &mut Vec<u8>, created: SystemTime) {
+        let name = base_name(self.family.name, self.family.kind.as_str());
+        self.line(out, name, CREATED, None, Number::timestamp(created));
+    }
+
+    fn line(&self, out: &mut Vec<u8>, name: &str, suffix: &str, bound: Option<f64>, value: Number) {
+        out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(suffix.as_bytes());
         out.push(b'{');
         let values = std::iter::once(&self.site).chain(self.values);
@@ -76,6 +87,7 @@ mod tests {
 
     static DURATION: Family =
         Family { name: "d_seconds", kind: Kind::Histogram, help: "d", labels: &["site", "endpoint"] };
+    static DONE: Family = Family { name: "done_total", kind: Kind::Counter, help: "d", labels: &["site", "of"] };
     static UP: Family = Family { name: "up", kind: Kind::Gauge, help: "u", labels: &["site"] };
 
     #[test]
@@ -98,6 +110,19 @@ mod tests {
              d_seconds_bucket{site=\"p\",endpoint=\"/ping\",le=\"+Inf\"} 5\n\
              d_seconds_sum{site=\"p\",endpoint=\"/ping\"} 200.25\n\
              d_seconds_count{site=\"p\",endpoint=\"/ping\"} 5\n"
+        );
+    }
+
+    #[test]
+    fn created_samples_are_named_without_total_and_without_a_bound() {
+        let created = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_123);
+        let mut out = Vec::new();
+        Series::new(&DONE, Kind::Counter, "p", &["x y"]).unwrap().write_created(&mut out, created);
+        Series::new(&DURATION, Kind::Histogram, "p", &["/ping"]).unwrap().write_created(&mut out, created);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "done_created{site=\"p\",of=\"x y\"} 1700000000.123\n\
+             d_seconds_created{site=\"p\",endpoint=\"/ping\"} 1700000000.123\n"
         );
     }
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::advance;
 
@@ -18,13 +18,13 @@ use crate::freshness::Limits;
 use crate::reason::{Failure, Reason};
 use crate::stats::{ApiStats, Code};
 
-static JOBS: Family = Family {
+pub(super) static JOBS: Family = Family {
     name: "netbackup_jobs",
     kind: Kind::Gauge,
     help: "Unfinished jobs, as polled: \"now\".",
     labels: &["site", "job_type", "state"],
 };
-static FINISHED: Family = Family {
+pub(super) static FINISHED: Family = Family {
     name: "netbackup_jobs_finished_total",
     kind: Kind::Counter,
     help: "Jobs that were seen to finish, as polled.",
@@ -38,30 +38,31 @@ static CAPACITY: Family = Family {
 };
 
 const LIMITS: Limits = Limits { stale_after: Duration::from_secs(30), expire_after: Duration::from_secs(120) };
-const VARIANTS: [(Format, Encoding); 4] = [
+pub(super) const VARIANTS: [(Format, Encoding); 4] = [
     (Format::Text, Encoding::Identity),
     (Format::Text, Encoding::Gzip),
     (Format::OpenMetrics, Encoding::Identity),
     (Format::OpenMetrics, Encoding::Gzip),
 ];
-const OWN: &str = "# HELP process_cpu_seconds_total CPU time.\n# TYPE process_cpu_seconds_total gauge\n\
+pub(super) const OWN: &str = "# HELP process_cpu_seconds_total CPU time.\n# TYPE process_cpu_seconds_total gauge\n\
     process_cpu_seconds_total 1.25\n\n# HELP netbackup_exporter_build_info Build.\n\
     # TYPE netbackup_exporter_build_info gauge\nnetbackup_exporter_build_info{version=\"1\"} 1\n\n";
 
-struct House {
-    exposition: Exposition,
-    sites: Arc<Vec<Arc<SiteView>>>,
+pub(super) struct House {
+    pub(super) exposition: Exposition,
+    pub(super) sites: Arc<Vec<Arc<SiteView>>>,
     /// For each site those of `jobs` and `storage`.
-    writers: Vec<[Writer<Rendered>; 2]>,
+    pub(super) writers: Vec<[Writer<Rendered>; 2]>,
 }
 
 impl House {
-    fn new(names: &[&str]) -> House {
+    pub(super) fn new(names: &[&str]) -> House {
+        let created = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
         let generation = Generation::default();
         let slot = |collector| Slot::new(collector, Duration::from_secs(10), LIMITS, generation.clone());
         let view = |name: &&str| {
             let (stats, slots) = (Arc::default(), vec![slot("jobs"), slot("storage")]);
-            Arc::new(SiteView { name: Arc::from(*name), stats, slots })
+            Arc::new(SiteView { name: Arc::from(*name), stats, slots, created })
         };
         let sites: Vec<_> = names.iter().map(view).collect();
         let writers =
@@ -78,22 +79,26 @@ impl House {
         self.writers[site][0].succeed(Arc::new(page.finish()), Stamp::now(), 1, Duration::from_millis(400));
     }
 
+    pub(super) fn publish(&mut self, site: usize, rendered: Rendered) {
+        self.writers[site][0].succeed(Arc::new(rendered), Stamp::now(), 0, Duration::from_millis(400));
+    }
+
     fn publish_storage(&mut self, site: usize) {
         let mut page = Page::new(&self.sites[site].name);
         page.gauge(&CAPACITY, &["disk 1"], 1_u64 << 60);
         self.writers[site][1].succeed(Arc::new(page.finish()), Stamp::now(), 0, Duration::from_secs(3));
     }
 
-    fn answer(&self, format: Format, encoding: Encoding) -> Answer {
+    pub(super) fn answer(&self, format: Format, encoding: Encoding) -> Answer {
         self.exposition.answer(&self.sites, format, encoding)
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.exposition.text(&self.sites)
     }
 }
 
-fn body(answer: &Answer) -> String {
+pub(super) fn body(answer: &Answer) -> String {
     let bytes = answer.parts.concat();
     String::from_utf8(match answer.encoding {
         Encoding::Identity => bytes,
@@ -102,11 +107,16 @@ fn body(answer: &Answer) -> String {
     .unwrap()
 }
 
-fn samples(text: &str) -> Vec<&str> {
+/// What stands before the labels.
+pub(super) fn name_of(line: &str) -> &str {
+    line.split(['{', ' ']).next().unwrap()
+}
+
+pub(super) fn samples(text: &str) -> Vec<&str> {
     text.split_terminator('\n').filter(|line| !line.starts_with('#')).collect()
 }
 
-fn has(text: &str, line: &str) -> bool {
+pub(super) fn has(text: &str, line: &str) -> bool {
     text.lines().any(|candidate| candidate == line)
 }
 
@@ -115,7 +125,7 @@ fn pointers(answer: &Answer) -> [*const u8; 2] {
 }
 
 /// Three sites in different moods: all well, half dark, never polled.
-fn three_sites() -> House {
+pub(super) fn three_sites() -> House {
     let mut house = House::new(&["paris", "oslo", "new.york"]);
     house.publish_jobs(0, 3.0);
     house.publish_storage(0);
@@ -137,7 +147,7 @@ fn three_sites() -> House {
 }
 
 /// Checks `text` against `src/exposition/golden/<name>`; `UPDATE_GOLDEN=1` writes it anew.
-fn assert_golden(name: &str, text: &str) {
+pub(super) fn assert_golden(name: &str, text: &str) {
     // The wall clock is the only thing that differs from run to run.
     let stable: String = text
         .split_inclusive('\n')
@@ -190,7 +200,7 @@ async fn each_family_stands_once_and_whole() {
             }
             None if line.starts_with('#') => {}
             None => {
-                let name = line.split(['{', ' ']).next().unwrap();
+                let name = name_of(line);
                 let family = seen.last().unwrap();
                 let suffix = name.strip_prefix(family);
                 assert!(matches!(suffix, Some("" | "_bucket" | "_sum" | "_count")), "{line} under {family}");
@@ -318,7 +328,7 @@ async fn a_view_shows_one_moment_whatever_is_published_meanwhile() {
     let mut house = House::new(&["paris"]);
     house.publish_jobs(0, 3.0);
     let now = tokio::time::Instant::now();
-    let view = View::new(0, Arc::clone(&house.sites), now);
+    let view = View::new(0, Arc::clone(&house.sites), None, now);
     house.publish_jobs(0, 4.0);
     for (format, encoding) in VARIANTS {
         let text = body(&view.answer(&Headers::default(), None, format, encoding, now));

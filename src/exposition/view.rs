@@ -5,7 +5,7 @@
 //! from one view is the clock and what the API clients count.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -35,6 +35,8 @@ pub(super) struct View {
     served: Vec<Arc<Rendered>>,
     /// When the first of them must be withdrawn.
     expires: Option<Instant>,
+    /// Whether OpenMetrics answers hold `_created` samples, and since when the exporter's own families count.
+    created: Option<SystemTime>,
     data: PerVariant<OnceLock<Data>>,
     live: PerVariant<ArcSwapOption<Live>>,
 }
@@ -69,7 +71,12 @@ impl<T> PerVariant<T> {
 }
 
 impl View {
-    pub(super) fn new(generation: u64, sites: Arc<Vec<Arc<SiteView>>>, now: Instant) -> View {
+    pub(super) fn new(
+        generation: u64,
+        sites: Arc<Vec<Arc<SiteView>>>,
+        created: Option<SystemTime>,
+        now: Instant,
+    ) -> View {
         let load = |slot: &Arc<Slot<Rendered>>| Arc::clone(&slot.load());
         let states: Vec<Vec<_>> = sites.iter().map(|site| site.slots.iter().map(load).collect()).collect();
         let (mut served, mut expires) = (Vec::new(), None::<Instant>);
@@ -83,7 +90,13 @@ impl View {
                 expires = expires.into_iter().chain(until).min();
             }
         }
-        View { generation, sites, states, served, expires, data: PerVariant::default(), live: PerVariant::default() }
+        let (data, live) = (PerVariant::default(), PerVariant::default());
+        View { generation, sites, states, served, expires, created, data, live }
+    }
+
+    /// Text 0.0.4 knows no `_created` samples.
+    fn created(&self, format: Format) -> Option<SystemTime> {
+        self.created.filter(|_| format == Format::OpenMetrics)
     }
 
     /// Whether a new look would show nothing else than this one. Of scrapes that come at once, one may have counted
@@ -119,7 +132,8 @@ impl View {
 
     /// Strings the ready blocks of every served snapshot together, family by family.
     fn assemble(&self, headers: &Headers, format: Format, encoding: Encoding) -> Data {
-        let mut blocks: Vec<_> = self.served.iter().flat_map(|rendered| rendered.pieces()).collect();
+        let created = self.created(format).is_some();
+        let mut blocks: Vec<_> = self.served.iter().flat_map(|rendered| rendered.pieces(created)).collect();
         blocks.sort_by_key(|(family, _)| family.name); // stable: the order of sites and slots stays
         let by_family: Vec<_> = blocks
             .chunk_by(|(a, _), (b, _)| a.name == b.name)
@@ -155,13 +169,14 @@ impl View {
         now: Instant,
     ) -> Bytes {
         let mut text = Vec::new();
+        let created = self.created(format);
         let readings: Vec<Reading<'_>> =
             self.sites.iter().zip(&self.states).map(|(site, states)| Reading::new(site, states, now)).collect();
-        live::write(&mut text, format, &readings);
+        live::write(&mut text, format, created.is_some(), &readings);
         if let Some(own) = own {
-            let before: usize = self.served.iter().map(|rendered| rendered.series()).sum();
+            let before: usize = self.served.iter().map(|rendered| rendered.samples(created.is_some())).sum();
             let before = before + series::count(&text);
-            own::write(&mut text, format, &own(), before);
+            own::write(&mut text, format, &own(), before, created);
         }
         if format == Format::OpenMetrics {
             text.extend_from_slice(b"# EOF\n");

@@ -176,7 +176,8 @@ mod tests {
         let limits = Limits { stale_after: Duration::from_secs(3), expire_after: Duration::from_secs(12) };
         let slot = Slot::<Rendered>::new("jobs", Duration::from_secs(1), limits, Generation::default());
         let mut writer = slot.writer().unwrap();
-        let view = SiteView { name: "paris".into(), stats: Arc::new(ApiStats::default()), slots: vec![slot] };
+        let (stats, created) = (Arc::new(ApiStats::default()), std::time::SystemTime::now());
+        let view = SiteView { name: "paris".into(), stats, slots: vec![slot], created };
         let checked = Checked { outcome: outcome(true, true, true), at: Stamp::now() };
         let report = || SiteReport::new(&view, &checked, Instant::now());
 

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::cache::Generation;
@@ -85,8 +86,13 @@ impl Running {
         });
         let limits = Limits { stale_after: TTL * 3, expire_after: TTL * 12 };
         let slot = Slot::new("fake", TTL, limits, Generation::default());
-        let task =
-            start("paris".into(), collector.clone() as Arc<dyn Collector>, slot.clone(), Duration::from_secs(120));
+        let task = start(
+            "paris".into(),
+            collector.clone() as Arc<dyn Collector>,
+            slot.clone(),
+            Duration::from_secs(120),
+            mpsc::channel(1).0,
+        );
         Running { collector, slot, _task: task }
     }
 

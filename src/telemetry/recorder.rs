@@ -108,6 +108,7 @@ pub const OWN_FAMILIES: &[Family] = &[
 pub struct Recorder {
     handle: PrometheusHandle,
     process: Arc<ProcessMetrics>,
+    installed: SystemTime,
 }
 
 impl Recorder {
@@ -124,16 +125,24 @@ impl Recorder {
     /// A recorder for one test: use it with [`metrics::with_local_recorder`].
     #[must_use]
     pub fn local() -> (PrometheusRecorder, Recorder) {
+        // Before anything can count.
+        let installed = SystemTime::now();
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         let process = metrics::with_local_recorder(&recorder, register);
-        (recorder, Recorder { handle, process: Arc::new(process) })
+        (recorder, Recorder { handle, process: Arc::new(process), installed })
+    }
+
+    /// Since when it counts.
+    #[must_use]
+    pub fn installed(&self) -> SystemTime {
+        self.installed
     }
 
     /// What the exposition calls: the text of all own families at that moment, in no particular order.
     #[must_use]
     pub fn own_metrics(&self) -> OwnMetrics {
-        let Recorder { handle, process } = self.clone();
+        let Recorder { handle, process, .. } = self.clone();
         Box::new(move || {
             process.refresh();
             handle.render()

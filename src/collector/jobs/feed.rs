@@ -75,6 +75,8 @@ pub struct Feed {
     audit: Audit,
     /// Time over which jobs may have gone uncounted.
     gap_ms: u64,
+    /// Since when it counts, in Unix milliseconds of the exporter's clock.
+    created_ms: u64,
     /// Whether the last complete poll was made by this process, so that everything it saw is known.
     is_continuous: bool,
     /// Ends before which the window was never read: it has been made longer since it was kept.
@@ -110,6 +112,7 @@ impl Feed {
             lateness: Lateness::default(),
             audit: Audit::default(),
             gap_ms: 0,
+            created_ms: unix_ms(SystemTime::now()),
             is_continuous: false,
             missing_before_ms: None,
             restored_ms: 0,
@@ -134,6 +137,11 @@ impl Feed {
     /// Time over which jobs may have gone uncounted.
     pub fn gap(&self) -> Duration {
         Duration::from_millis(self.gap_ms)
+    }
+
+    /// Since when the feed counts, in Unix milliseconds of the exporter's clock.
+    pub fn created_ms(&self) -> u64 {
+        self.created_ms
     }
 
     /// Reads once. Returns the number of rows that were left out. After a failure, or when dropped midway, everything

@@ -60,7 +60,9 @@ impl Memory {
                 feed.everything(received, |part| base.frame(&postcard::to_allocvec(part).map_err(io::Error::other)?))
             })
         } else {
-            postcard::to_allocvec(&feed.changes(received)).map_err(io::Error::other).and_then(|bytes| store.append(&bytes))
+            postcard::to_allocvec(&feed.changes(received))
+                .map_err(io::Error::other)
+                .and_then(|bytes| store.append(&bytes))
         };
         if kept.is_ok() {
             store.touch(received);

@@ -42,13 +42,14 @@ pub struct Jobs {
     site: Arc<str>,
     client: Client,
     lookback: Duration,
+    created_samples: bool,
     memory: Arc<Mutex<Memory>>,
 }
 
 impl Jobs {
-    /// A collector that has read nothing; `store`: where it keeps what must survive a restart, if anywhere.
+    /// A collector that has read nothing. `created_samples`: whether counters say since when they count; `store`: where it keeps what must survive a restart, if anywhere.
     #[must_use]
-    pub fn new(site: &config::Site, client: Client, store: Option<Store>) -> Jobs {
+    pub fn new(site: &config::Site, client: Client, created_samples: bool, store: Option<Store>) -> Jobs {
         let lookback = site.poll.lookback;
         let settings = feed::Settings {
             site: Arc::clone(&site.name),
@@ -57,7 +58,7 @@ impl Jobs {
             walkers: site.poll.max_requests,
         };
         let memory = Arc::new(Mutex::new(Memory::new(settings, store)));
-        Jobs { site: Arc::clone(&site.name), client, lookback, memory }
+        Jobs { site: Arc::clone(&site.name), client, lookback, created_samples, memory }
     }
 
     /// Does `work` with the memory, and renders what is remembered then, off the runtime's own threads. `work` says when
@@ -68,7 +69,7 @@ impl Jobs {
         rejected: u64,
         work: impl FnOnce(&mut Memory) -> Option<Stamp> + Send + 'static,
     ) -> Result<Option<Polled>, Failure> {
-        let mut page = Page::new(&self.site);
+        let mut page = Page::new(&self.site).with_created(self.created_samples);
         let facts = render::Facts { lookback: self.lookback };
         blocking(move || {
             let received = work(&mut memory)?;

@@ -1,7 +1,7 @@
 //! What the window of a site means as metrics.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::counters::{DURATION_BUCKETS, Outcome, Pair};
 use super::families;
@@ -29,7 +29,7 @@ pub fn render(page: &mut Page, feed: &Feed, facts: Facts) {
     lookback(page, window);
     page.gauge(&families::LOOKBACK_SECONDS, &[], facts.lookback.as_secs_f64());
     page.gauge(&families::FEED_OVERLAP, &[], feed.overlap().as_secs_f64());
-    page.counter(&families::FEED_GAP, &[], feed.gap().as_secs_f64());
+    page.counter_since(&families::FEED_GAP, &[], feed.gap().as_secs_f64(), since(feed.created_ms()));
 }
 
 fn unfinished(page: &mut Page, window: &Window) {
@@ -65,18 +65,25 @@ fn counters(page: &mut Page, window: &Window) {
     let names = window.names();
     for (pair, counters) in window.counters().to_show() {
         let labels = [names.text(pair.job_type), names.text(pair.policy_type)];
+        let created = since(counters.created_ms);
         for (outcome, count) in Outcome::ALL.iter().zip(counters.outcomes) {
-            page.counter(&families::FINISHED, &[labels[0], labels[1], outcome.as_str()], count);
+            page.counter_since(&families::FINISHED, &[labels[0], labels[1], outcome.as_str()], count, created);
         }
-        page.counter(&families::IMAGE_BYTES, &labels, counters.image_kilobytes.saturating_mul(KILOBYTE));
-        page.counter(&families::TRANSFERRED_BYTES, &labels, counters.transferred_kilobytes.saturating_mul(KILOBYTE));
-        page.counter(&families::FILES, &labels, counters.files);
+        let bytes = |kilobytes: u64| kilobytes.saturating_mul(KILOBYTE);
+        page.counter_since(&families::IMAGE_BYTES, &labels, bytes(counters.image_kilobytes), created);
+        page.counter_since(&families::TRANSFERRED_BYTES, &labels, bytes(counters.transferred_kilobytes), created);
+        page.counter_since(&families::FILES, &labels, counters.files, created);
         let sum = Duration::from_millis(counters.duration_ms).as_secs_f64();
-        page.histogram(&families::DURATION, &labels, &DURATION_BUCKETS, &counters.durations, sum);
+        page.histogram_since(&families::DURATION, &labels, &DURATION_BUCKETS, &counters.durations, sum, created);
     }
-    for ((job_type, status), count) in &window.counters().statuses {
-        page.counter(&families::FINISHED_STATUS, &[names.text(*job_type), &status_label(*status)], count.jobs);
+    for ((job_type, status), counter) in &window.counters().statuses {
+        let labels = [names.text(*job_type), &status_label(*status)];
+        page.counter_since(&families::FINISHED_STATUS, &labels, counter.jobs, since(counter.created_ms));
     }
+}
+
+fn since(unix_ms: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms)).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn lookback(page: &mut Page, window: &Window) {

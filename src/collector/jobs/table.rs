@@ -98,6 +98,7 @@ fn hash(id: u64) -> u64 {
 
 impl JobTable {
     /// Number of jobs.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.places.len()
     }

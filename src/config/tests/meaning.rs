@@ -172,7 +172,9 @@ fn what_is_accepted_but_risky_is_warned_about() {
     };
     warned("[poll]\nlookback = \"1M\"", "", "2:12: poll.lookback: the unit M is a month");
     warned("", "[site.tls]\ninsecure_skip_verify = true", "site[0].tls.insecure_skip_verify: certificates");
-    assert_eq!(good("", "[site.tls]\ninsecure_skip_verify = false").warnings.len(), 0);
+    for (before, more) in [("", "[site.tls]\ninsecure_skip_verify = false"), ("[web]\ncreated_samples = true", "")] {
+        assert!(good(before, more).warnings.is_empty(), "{before}{more}");
+    }
 
     let plain = with_site("", "[site.tls]\nserver_name = \"x\"").replace("https:", "http:");
     let warnings = parse(&plain).unwrap().warnings;

@@ -26,6 +26,7 @@ pub struct KeptFeed {
     watermark: Option<Watermark>,
     lateness: Lateness,
     gap_ms: u64,
+    created_ms: u64,
     window: Kept,
 }
 
@@ -71,7 +72,7 @@ impl Feed {
         self.identity = kept.identity;
         self.watermark = kept.watermark;
         self.lateness = kept.lateness;
-        self.gap_ms = kept.gap_ms;
+        (self.gap_ms, self.created_ms) = (kept.gap_ms, kept.created_ms);
         self.window.restore(kept.window);
     }
 
@@ -101,6 +102,7 @@ impl Feed {
             watermark: self.watermark,
             lateness: self.lateness.clone(),
             gap_ms: self.gap_ms,
+            created_ms: self.created_ms,
             window,
         }
     }
