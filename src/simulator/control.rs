@@ -14,6 +14,9 @@ use super::journal::{Journal, LoggedRequest};
 use super::release::Release;
 use super::world::{Job, Truth, World};
 
+/// `masterHostId`, unless a test sets another.
+const HOST_ID: &str = "5a1b0c7e-6f0e-4d0c-9a7b-1f2e3d4c5b6a";
+
 /// How an endpoint misbehaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -50,6 +53,7 @@ pub(crate) struct Settings {
     /// Overrides the version of the release.
     pub(crate) api_version: Option<String>,
     pub(crate) api_key: String,
+    pub(crate) host_id: String,
     pub(crate) denied: Vec<String>,
     pub(crate) silent_empty_jobs: bool,
     pub(crate) ping_header: bool,
@@ -105,6 +109,7 @@ impl Shared {
             release: options.release,
             api_version: None,
             api_key: options.api_key.clone(),
+            host_id: HOST_ID.to_owned(),
             denied: Vec::new(),
             silent_empty_jobs: false,
             ping_header: true,
@@ -236,6 +241,11 @@ impl Control {
     /// The one key that is accepted from now on.
     pub fn set_api_key(&self, key: String) {
         lock(&self.shared.settings).api_key = key;
+    }
+
+    /// What the primary calls its `masterHostId` from now on, as if another one answered.
+    pub fn set_host_id(&self, host_id: &str) {
+        lock(&self.shared.settings).host_id = host_id.to_owned();
     }
 
     /// Paths (by prefix) that the key has no right to: 401 with errorCode 8000.

@@ -150,7 +150,7 @@ fn respond(
         }
         Endpoint::ServerInfo => Ok(json!({
             "serverName": "nbuprimary.example.com", "nbuVersion": settings.release.name(),
-            "masterHostId": "5a1b0c7e-6f0e-4d0c-9a7b-1f2e3d4c5b6a", "nbuKeySize": 2048, "externalCaUsage": 1,
+            "masterHostId": settings.host_id, "nbuKeySize": 2048, "externalCaUsage": 1,
             "cacpivEnabled": 0, "cacpivConnectorPort": 0, "ssoEnabled": false, "domainType": "unixpwd",
         })
         .to_string()),

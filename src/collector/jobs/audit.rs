@@ -87,7 +87,7 @@ impl Audit {
         self.disputes.retain(|dispute| dispute.to > whole.start);
         self.turn = self.turn.wrapping_add(1);
         // Somebody may have granted the right.
-        self.is_mute &= self.turn % MUTE_TURNS != 0;
+        self.is_mute &= !self.turn.is_multiple_of(MUTE_TURNS);
         for request in 0..most {
             let is_quarrel = !self.disputes.is_empty();
             // Without a quarrel one request is enough.
@@ -98,7 +98,7 @@ impl Audit {
                 self.read_on(scene).await?;
             } else if let Some(dispute) = self.disputes.pop_front() {
                 self.settle(scene, dispute).await?;
-            } else if self.turn % 2 == 0 && !self.is_mute {
+            } else if self.turn.is_multiple_of(2) && !self.is_mute {
                 self.compare(scene, whole.clone()).await?;
             } else {
                 self.reading = Some(self.next_round(scene.window, &whole));
