@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::lateness::Lateness;
 use super::primary::{Ended, PAGE, Primary, Query, ends_the_poll};
-use super::table::{STRETCH_MS, stretch_of};
+use super::table::{Kind, STRETCH_MS, stretch_of};
 use super::window::{Reading, Window};
 use crate::netbackup::JobsPage;
 use crate::reason::{Failure, Reason};
@@ -46,6 +46,7 @@ pub struct Audit {
 struct Dispute {
     from: i64,
     to: i64,
+    kind: Kind,
 }
 
 /// Stretches that are being read again, from the id on that the last page reached.
@@ -89,9 +90,8 @@ impl Audit {
         // Somebody may have granted the right.
         self.is_mute &= !self.turn.is_multiple_of(MUTE_TURNS);
         for request in 0..most {
-            let is_quarrel = !self.disputes.is_empty();
-            // Without a quarrel one request is enough.
-            if request > 0 && !is_quarrel {
+            // While nothing is in dispute one request is enough.
+            if request > 0 && self.disputes.is_empty() {
                 break;
             }
             if self.reading.is_some() {
@@ -108,44 +108,52 @@ impl Audit {
         Ok(())
     }
 
-    /// Counts a stretch of time, and opens a dispute where the primary says another number.
+    /// Counts everything, or those jobs of which the edits would hurt most, and opens a dispute where the primary says
+    /// another number.
     async fn compare<P: Primary>(&mut self, scene: &mut Scene<'_, P>, range: Range<i64>) -> Result<(), Failure> {
-        let Some(theirs) = self.count(scene.primary, &range).await? else { return Ok(()) };
-        let ours = self.known(scene.window, range.clone());
+        let kind = match self.turn / 2 % 4 {
+            // What a row that is no job to us is called otherwise is not known.
+            1 if self.surplus.is_empty() => Kind::Successful,
+            3 if self.surplus.is_empty() => Kind::Partial,
+            _ => Kind::Any,
+        };
+        let Some(theirs) = self.count(scene.primary, &range, kind).await? else { return Ok(()) };
+        let ours = self.known(scene.window, range.clone(), kind);
         if theirs != ours && self.disputes.len() < MOST_DISPUTES {
-            debug!(theirs, ours, "the primary lists another number of ended jobs than are known");
-            self.disputes.push_back(Dispute { from: range.start, to: range.end });
+            debug!(theirs, ours, ?kind, "the primary lists another number of ended jobs than are known");
+            self.disputes.push_back(Dispute { from: range.start, to: range.end, kind });
         }
         Ok(())
     }
 
     /// Cuts a dispute in two and asks about the halves, or has it read where it is small.
     async fn settle<P: Primary>(&mut self, scene: &mut Scene<'_, P>, dispute: Dispute) -> Result<(), Failure> {
-        let Dispute { from, to } = dispute;
+        let Dispute { from, to, kind } = dispute;
         let middle = from.saturating_add(to.saturating_sub(from) / 2);
-        if middle <= from || self.known(scene.window, from..to) <= READABLE && to.saturating_sub(from) <= MOST_STRETCHES
-        {
+        let is_short = to.saturating_sub(from) <= MOST_STRETCHES;
+        if middle <= from || is_short && self.known(scene.window, from..to, Kind::Any) <= READABLE {
             self.reading = Some(Reread { from, to, after: 0, rows: 0 });
             return self.read_on(scene).await;
         }
-        let Some(lower) = self.count(scene.primary, &(from..middle)).await? else { return Ok(()) };
-        if lower == self.known(scene.window, from..middle) {
-            self.disputes.push_front(Dispute { from: middle, to });
+        let Some(lower) = self.count(scene.primary, &(from..middle), kind).await? else { return Ok(()) };
+        if lower == self.known(scene.window, from..middle, kind) {
+            self.disputes.push_front(Dispute { from: middle, to, kind });
         } else {
-            self.disputes.push_front(Dispute { from, to: middle });
+            self.disputes.push_front(Dispute { from, to: middle, kind });
         }
         Ok(())
     }
 
     /// What the primary should count: the jobs that are known, and the rows that are no jobs to us.
-    fn known(&self, window: &Window, range: Range<i64>) -> u64 {
+    fn known(&self, window: &Window, range: Range<i64>, kind: Kind) -> u64 {
         let surplus: u64 =
             self.surplus.iter().filter(|(stretch, _)| range.contains(stretch)).map(|(_, rows)| *rows).sum();
-        window.listed(range).map(|(_, jobs)| jobs).sum::<u64>().saturating_add(surplus)
+        window.listed(range, kind).map(|(_, jobs)| jobs).sum::<u64>().saturating_add(surplus)
     }
 
-    async fn count<P: Primary>(&mut self, primary: &P, range: &Range<i64>) -> Result<Option<u64>, Failure> {
-        match primary.count(Some(&ended(range.start, range.end, 0))).await {
+    async fn count<P: Primary>(&mut self, primary: &P, range: &Range<i64>, kind: Kind) -> Result<Option<u64>, Failure> {
+        let counted = Ended { status: kind.status(), ..ended(range.start, range.end, 0) };
+        match primary.count(Some(&counted)).await {
             Ok(count) => {
                 self.has_counted = true;
                 Ok(Some(count))
@@ -166,7 +174,7 @@ impl Audit {
         let from = if whole.contains(&self.next) { self.next } else { whole.start };
         let (mut to, mut jobs) = (from.saturating_add(1), 0_u64);
         let end = whole.end.min(from.saturating_add(MOST_STRETCHES));
-        for (stretch, listed) in window.listed(from..end) {
+        for (stretch, listed) in window.listed(from..end, Kind::Any) {
             jobs = jobs.saturating_add(listed);
             if jobs > READABLE && stretch > from {
                 to = stretch;
@@ -204,7 +212,8 @@ impl Audit {
         };
         let more = scene.primary.page(&Query::Ended(query), PAGE, &mut visit).await?;
         let upto = if more { last } else { u64::MAX };
-        let stretches = scene.window.listed(reread.from..reread.to).map(|(stretch, _)| stretch).collect::<Vec<_>>();
+        let stretches =
+            scene.window.listed(reread.from..reread.to, Kind::Any).map(|(stretch, _)| stretch).collect::<Vec<_>>();
         let known = stretches.iter().flat_map(|stretch| scene.window.listed_in(*stretch));
         let is_missing = |id: &u64| *id > reread.after && *id <= upto && !seen.contains(id);
         let missing: Vec<u64> = known.filter(is_missing).collect();
@@ -228,7 +237,7 @@ impl Audit {
     /// Rows that are counted by the primary and are no jobs to us would be disputed for ever.
     fn note_surplus(&mut self, window: &Window, reread: &Reread, rows: u64) {
         self.surplus.retain(|(stretch, _)| !(reread.from..reread.to).contains(stretch));
-        let known: u64 = window.listed(reread.from..reread.to).map(|(_, jobs)| jobs).sum();
+        let known: u64 = window.listed(reread.from..reread.to, Kind::Any).map(|(_, jobs)| jobs).sum();
         let surplus = rows.saturating_sub(known);
         if surplus > 0 {
             self.surplus.push((reread.from, surplus));
@@ -253,5 +262,5 @@ fn hidden(mut failure: Failure) -> Failure {
 
 fn ended(from: i64, to: i64, after: u64) -> Ended {
     let start = |stretch: i64| stretch.saturating_mul(STRETCH_MS);
-    Ended { from_ms: start(from), to_ms: Some(start(to)), after, below: None }
+    Ended { from_ms: start(from), to_ms: Some(start(to)), after, ..Ended::default() }
 }

@@ -15,7 +15,7 @@ use crate::netbackup::JobsPage;
 use crate::reason::{Failure, Reason};
 
 /// A range with fewer jobs left is not worth a count request and the half-empty page at its end.
-const WORTH_CUTTING: u64 = 4 * PAGE as u64;
+const WORTH_CUTTING: u64 = 3 * PAGE as u64;
 /// A page that fails is asked for again so often within one poll, while others succeed.
 const MOST_RETRIES: u32 = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -90,19 +90,25 @@ impl ColdRead {
     /// What the primary says; a refused count only makes the read less well planned.
     pub async fn plan<P: Primary>(primary: &P, ends: (i64, Option<i64>), began_ms: i64) -> Result<ColdRead, Failure> {
         let all = Ended { from_ms: ends.0, to_ms: ends.1, ..Ended::default() };
-        let mut last = None;
-        let mut visit = |page: JobsPage<'_>| last = page.rows.first().map(|row| row.id);
-        let query = Query::EndedLastId(all);
-        let (counted, found) = tokio::join!(primary.count(Some(&all)), primary.page(&query, 1, &mut visit));
-        found?;
+        let (mut first, mut last) = (None, None);
+        let mut to_first = |page: JobsPage<'_>| first = page.rows.first().map(|row| row.id);
+        let mut to_last = |page: JobsPage<'_>| last = highest_of(&page);
+        let (ascending, descending) = (Query::Ended(all), Query::EndedLastId(all));
+        let (counted, lowest, highest) = tokio::join!(
+            primary.count(Some(&all)),
+            primary.page(&ascending, 1, &mut to_first),
+            primary.page(&descending, 1, &mut to_last),
+        );
+        lowest.and(highest)?;
         let expected = match counted {
             Ok(count) => Some(count),
             Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
             Err(_) => None,
         };
         let below = last.map_or(0, |last| last.saturating_add(1));
-        let ranges = vec![Range { below, left: expected, ..Range::default() }];
-        Ok(ColdRead { began_ms, newest_ms: None, rows: 0, ends, expected, ranges, span: below })
+        let after = first.map_or(0, |first| first.saturating_sub(1));
+        let range = Range { after, below, left: expected, ..Range::default() };
+        Ok(ColdRead { began_ms, newest_ms: None, rows: 0, ends, expected, ranges: vec![range], span: range.ids() })
     }
 
     /// Reads on with at most `walkers` requests at a time. Whatever it returns, and when it is dropped, what has been
@@ -256,8 +262,12 @@ impl ColdRead {
         let Some(range) = self.at(range) else { return };
         (range.cutting, range.sparse) = (false, false);
         // None left: whatever there was has been read or is gone.
-        let below = highest.map_or(range.after, |highest| highest.saturating_add(1));
-        range.below = range.below.min(below.max(range.after));
+        let below = highest.map_or(range.after, |highest| highest.saturating_add(1)).max(range.after);
+        if below >= range.below {
+            // It is as tight as it can be, and its upper half is empty all the same: no more cuts.
+            range.left = Some(0);
+        }
+        range.below = range.below.min(below);
     }
 
     /// A page of a range has come.
@@ -283,7 +293,7 @@ impl ColdRead {
     }
 
     fn ended(&self, after: u64, below: u64) -> Ended {
-        Ended { from_ms: self.ends.0, to_ms: self.ends.1, after, below: Some(below) }
+        Ended { from_ms: self.ends.0, to_ms: self.ends.1, after, below: Some(below), status: None }
     }
 
     /// How much is done, 0 to 1. Complete is said by the end of the poll, not by a count that jobs have since joined.
@@ -315,6 +325,12 @@ fn lock<'s, 'a, 'b>(shared: &'s Mutex<Shared<'a, 'b>>) -> std::sync::MutexGuard<
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The id of the one row of a page, none where there is no row. A row whose id cannot be read may have any.
+fn highest_of(page: &JobsPage<'_>) -> Option<u64> {
+    let unreadable = (page.rejected > 0).then_some(u64::MAX);
+    page.rows.first().map(|row| row.id).or(unreadable)
+}
+
 /// Whether the same request may succeed a little later.
 fn may_pass(failure: &Failure) -> bool {
     matches!(failure.reason, Reason::Http | Reason::Timeout | Reason::Connect)
@@ -343,7 +359,7 @@ fn start<'f, P: Primary>(primary: &'f P, shared: &'f Mutex<Shared<'_, '_>>, work
             Work::Tighten(range) => {
                 let query = lock(shared).cold.query(range).unwrap_or_default();
                 let mut highest = None;
-                let mut visit = |page: JobsPage<'_>| highest = page.rows.first().map(|row| row.id);
+                let mut visit = |page: JobsPage<'_>| highest = highest_of(&page);
                 let answer = primary.page(&Query::EndedLastId(query), 1, &mut visit).await;
                 Done::Highest(range, answer.map(|_| highest))
             }

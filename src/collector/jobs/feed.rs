@@ -38,6 +38,8 @@ const LAST_SUSPICION: u32 = 5;
 const SIDE_QUESTION_EVERY: Duration = Duration::from_secs(600);
 /// Requests of a poll that finds little new. What following leaves of them is the audit's.
 const STEADY_REQUESTS: usize = 6;
+/// So many polls in a row may go without an audit.
+const MOST_BUSY_POLLS: u32 = 7;
 /// After so long without a complete poll the primary may have let jobs expire that nobody counted.
 const LONG_PAUSE_MS: i64 = 10 * 60 * 1000;
 /// How often a first read says in the log how far it has come.
@@ -73,6 +75,8 @@ pub struct Feed {
     resume_ms: Option<i64>,
     lateness: Lateness,
     audit: Audit,
+    /// Polls in a row that left nothing for the audit.
+    busy_polls: u32,
     /// Time over which jobs may have gone uncounted.
     gap_ms: u64,
     /// Since when it counts, in Unix milliseconds of the exporter's clock.
@@ -111,6 +115,7 @@ impl Feed {
             resume_ms: None,
             lateness: Lateness::default(),
             audit: Audit::default(),
+            busy_polls: 0,
             gap_ms: 0,
             created_ms: unix_ms(SystemTime::now()),
             is_continuous: false,
@@ -406,7 +411,16 @@ impl Feed {
     async fn look_behind<P: Primary>(&mut self, primary: &P, now: Now, tally: &mut Tally) -> Result<(), Failure> {
         let Some(watermark) = self.watermark.filter(|_| self.cold.is_none()) else { return Ok(()) };
         let overlap_ms = self.lateness.overlap_ms(now.ms);
-        let left = STEADY_REQUESTS.saturating_sub(tally.requests).clamp(1, STEADY_REQUESTS / 2);
+        let left = match STEADY_REQUESTS.saturating_sub(tally.requests).min(STEADY_REQUESTS / 2) {
+            // Even where much is new all the time something is looked at now and then.
+            0 if self.busy_polls >= MOST_BUSY_POLLS => 1,
+            0 => {
+                self.busy_polls = self.busy_polls.saturating_add(1);
+                return Ok(());
+            }
+            left => left,
+        };
+        self.busy_polls = 0;
         let mut scene = Scene {
             primary,
             window: &mut self.window,

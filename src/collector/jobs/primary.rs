@@ -44,6 +44,8 @@ pub struct Ended {
     pub after: u64,
     /// Ids below this.
     pub below: Option<u64>,
+    /// Jobs with this status only.
+    pub status: Option<i32>,
 }
 
 /// Who answers under a site's address.
@@ -165,6 +167,9 @@ impl Ended {
         if let Some(below) = self.below {
             let _ = write!(filter, " and jobId lt {below}");
         }
+        if let Some(status) = self.status {
+            let _ = write!(filter, " and status eq {status}");
+        }
         filter
     }
 }
@@ -193,6 +198,8 @@ mod tests {
         let part = Ended { to_ms: Some(1_764_194_401_000), after: 7, below: Some(9), ..all };
         let to = "endTime lt 2025-11-26T22:00:01.000Z";
         assert_eq!(part.filter(), format!("{} and {to} and jobId gt 7 and jobId lt 9", all.filter()));
+        let successful = Ended { status: Some(0), ..all };
+        assert_eq!(successful.filter(), format!("{} and status eq 0", all.filter()));
         let request = Query::Changed(1_764_194_400_000, 1_764_194_401_000).to_request(50);
         let (from, to) = ("lastUpdateTime ge 2025-11-26T22:00:00.000Z", "lastUpdateTime lt 2025-11-26T22:00:01.000Z");
         assert_eq!(request.filter, Some(format!("{from} and {to}")));

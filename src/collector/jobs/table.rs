@@ -72,8 +72,37 @@ pub fn stretch_of(unix_ms: i64) -> i64 {
 struct Chain {
     first: u32,
     jobs: u32,
-    /// Of these, how many are [`Record::is_listed`].
-    listed: u32,
+    /// Of these, how many are [`Record::is_listed`], by [`Kind`].
+    listed: [u32; Kind::ALL.len()],
+}
+
+/// Which of the listed jobs are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// All.
+    Any,
+    /// Those with status 0.
+    Successful,
+    /// Those with status 1.
+    Partial,
+}
+
+impl Kind {
+    /// Every kind, in the order of [`Chain::listed`].
+    const ALL: [Kind; 3] = [Kind::Any, Kind::Successful, Kind::Partial];
+
+    /// The status of jobs of this kind; `None`: whatever it is.
+    pub fn status(self) -> Option<i32> {
+        match self {
+            Kind::Any => None,
+            Kind::Successful => Some(0),
+            Kind::Partial => Some(1),
+        }
+    }
+
+    fn holds(self, record: &Record) -> bool {
+        record.is_listed() && (self == Kind::Any || record.status == self.status())
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -114,8 +143,9 @@ impl JobTable {
             Some(at) => {
                 let Some(known) = self.place(at).map(|place| place.packed.unpack()) else { return };
                 if known.stretch() == record.stretch() {
-                    let chain = self.chains.get_mut(&record.stretch());
-                    count_listed(chain, known.is_listed(), record.is_listed());
+                    if let Some(chain) = self.chains.get_mut(&record.stretch()) {
+                        chain.count(Some(&known), Some(record));
+                    }
                     if let Some(place) = self.place_mut(at) {
                         place.packed = Packed::new(record);
                     }
@@ -167,10 +197,11 @@ impl JobTable {
         self.chains.range(..=last).map(|(stretch, _)| *stretch).collect()
     }
 
-    /// The listed jobs of each stretch within `stretches` that holds any job, ascending.
-    pub fn listed(&self, stretches: Range<i64>) -> impl Iterator<Item = (i64, u64)> {
+    /// The listed jobs of a kind of each stretch within `stretches` that holds any job, ascending.
+    pub fn listed(&self, stretches: Range<i64>, kind: Kind) -> impl Iterator<Item = (i64, u64)> {
         let range = if stretches.start < stretches.end { stretches } else { 0..0 };
-        self.chains.range(range).map(|(stretch, chain)| (*stretch, u64::from(chain.listed)))
+        let of_kind = move |chain: &Chain| chain.listed.get(kind as usize).copied().unwrap_or(0);
+        self.chains.range(range).map(move |(stretch, chain)| (*stretch, u64::from(of_kind(chain))))
     }
 
     /// Every job, in no particular order.
@@ -201,10 +232,11 @@ impl JobTable {
 
     /// Puts the job at `at` at the head of the chain of its stretch.
     fn chain(&mut self, at: u32, record: &Record) {
-        let chain = self.chains.entry(record.stretch()).or_insert(Chain { first: NOWHERE, jobs: 0, listed: 0 });
+        let empty = Chain { first: NOWHERE, jobs: 0, listed: Default::default() };
+        let chain = self.chains.entry(record.stretch()).or_insert(empty);
         let next = std::mem::replace(&mut chain.first, at);
         chain.jobs = chain.jobs.saturating_add(1);
-        count_listed(Some(chain), false, record.is_listed());
+        chain.count(None, Some(record));
         if let Some(place) = self.place_mut(at) {
             (place.previous, place.next) = (NOWHERE, next);
         }
@@ -218,7 +250,7 @@ impl JobTable {
         self.link(record.stretch(), previous, next);
         let Some(chain) = self.chains.get_mut(&record.stretch()) else { return };
         chain.jobs = chain.jobs.saturating_sub(1);
-        count_listed(Some(chain), record.is_listed(), false);
+        chain.count(Some(record), None);
         if chain.jobs == 0 {
             self.chains.remove(&record.stretch());
         }
@@ -266,9 +298,13 @@ fn hash_at(places: &[Place], at: u32) -> u64 {
     places.get(at as usize).map_or(0, |place| hash(place.packed.id()))
 }
 
-fn count_listed(chain: Option<&mut Chain>, before: bool, after: bool) {
-    if let Some(chain) = chain {
-        chain.listed = chain.listed.saturating_add(u32::from(after)).saturating_sub(u32::from(before));
+impl Chain {
+    /// A job of the chain has changed, come or gone.
+    fn count(&mut self, before: Option<&Record>, after: Option<&Record>) {
+        for (kind, listed) in Kind::ALL.iter().zip(&mut self.listed) {
+            let holds = |record: Option<&Record>| u32::from(record.is_some_and(|record| kind.holds(record)));
+            *listed = listed.saturating_add(holds(after)).saturating_sub(holds(before));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::counters::{Counters, Finished, Pair};
 use super::lookback::Lookback;
 use super::names::{Name, Names};
-use super::table::{JobTable, Record, STRETCH_MS, stretch_of};
+use super::table::{JobTable, Kind, Record, STRETCH_MS, stretch_of};
 use crate::netbackup::JobRow;
 
 pub mod keep;
@@ -265,13 +265,13 @@ impl Window {
     }
 
     /// The ended jobs that the primary lists, as far as is known, by stretch of time.
-    pub fn listed(&self, stretches: Range<i64>) -> impl Iterator<Item = (i64, u64)> {
-        self.table.listed(stretches)
+    pub fn listed(&self, stretches: Range<i64>, kind: Kind) -> impl Iterator<Item = (i64, u64)> {
+        self.table.listed(stretches, kind)
     }
 
     /// The earliest end of an ended job that the primary lists, as far as is known; to the stretch.
     pub fn first_listed_ms(&self) -> Option<i64> {
-        let (stretch, _) = self.table.listed(i64::MIN..i64::MAX).find(|(_, jobs)| *jobs > 0)?;
+        let (stretch, _) = self.table.listed(i64::MIN..i64::MAX, Kind::Any).find(|(_, jobs)| *jobs > 0)?;
         Some(stretch.saturating_mul(STRETCH_MS))
     }
 

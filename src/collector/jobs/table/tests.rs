@@ -33,7 +33,8 @@ proptest! {
         let (mut table, mut model) = (JobTable::default(), BTreeMap::new());
         for (id, what, files, stretch, done) in steps {
             if what > 0 {
-                let record = record(id, files, stretch * STRETCH_MS + 7, done);
+                let status = Some(i32::try_from(files % 3).unwrap());
+                let record = Record { status, ..record(id, files, stretch * STRETCH_MS + 7, done) };
                 table.put(&record);
                 model.insert(id, record);
             } else {
@@ -47,8 +48,11 @@ proptest! {
             chained.sort_by_key(|record| record.id);
             let expected: Vec<Record> =
                 model.values().filter(|record| record.stretch() == stretch).copied().collect();
-            let listed = expected.iter().filter(|record| record.is_listed()).count() as u64;
-            prop_assert_eq!(table.listed(stretch..stretch + 1).map(|(_, n)| n).sum::<u64>(), listed);
+            for kind in Kind::ALL {
+                let is_kind = |record: &&Record| kind.status().is_none() || record.status == kind.status();
+                let listed = expected.iter().filter(|record| record.is_listed()).filter(is_kind).count() as u64;
+                prop_assert_eq!(table.listed(stretch..stretch + 1, kind).map(|(_, n)| n).sum::<u64>(), listed);
+            }
             prop_assert_eq!(chained, expected);
         }
         prop_assert_eq!(table.iter().count(), model.len());
