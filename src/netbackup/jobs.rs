@@ -8,7 +8,7 @@ use super::attr::Attr;
 use super::endpoint::Endpoint;
 use super::paging::Cursor;
 use super::walk::List;
-use super::wire::{Item, Page, Record, Row};
+use super::wire::{self, Item, Page, Record, Row};
 
 /// What to read of the job list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,14 @@ impl JobRow<'_> {
             ..self
         }
     }
+}
+
+/// Reads one page of the job list from the text of an answer, as the client does; for benches and fuzzing.
+///
+/// # Errors
+/// Why the text is no such page.
+pub fn read_jobs_page(body: &str) -> Result<JobsPage<'_>, String> {
+    wire::list(body).map(|(page, _)| page)
 }
 
 /// Attributes as they stand in the row.

@@ -29,7 +29,7 @@ mod tests;
 
 pub use client::{Client, Ping};
 pub use error::{BuildError, Error};
-pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name};
+pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
 pub use probe::ProbeOutcome;
 pub use server_info::ServerInfo;
 pub use storage_units::{StorageUnitRow, StorageUnitsPage};

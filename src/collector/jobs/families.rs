@@ -32,7 +32,7 @@ pub static OLDEST_START: Family = Family {
 pub static FINISHED: Family = Family {
     name: "netbackup_jobs_finished_total",
     kind: Kind::Counter,
-    help: "Jobs that reached DONE since the first complete poll, each counted once with its first status: success (0), partial (1), cancelled (150), failed (any other), unknown (none).",
+    help: "Jobs that reached DONE since the first complete poll (of the state directory, where there is one), each counted once with its first status: success (0), partial (1), cancelled (150), failed (any other), unknown (none).",
     labels: &["site", "job_type", "policy_type", "outcome"],
 };
 
@@ -112,7 +112,7 @@ pub static LOOKBACK_SECONDS: Family = Family {
 pub static FEED_OVERLAP: Family = Family {
     name: "netbackup_jobs_feed_overlap_seconds",
     kind: Kind::Gauge,
-    help: "How far each poll reads back behind the newest change seen, to catch rows that the primary commits late.",
+    help: "How far each poll reads back behind the last one, to catch rows that the primary commits late; it follows how late they are seen to come.",
     labels: &["site"],
 };
 
@@ -120,7 +120,7 @@ pub static FEED_OVERLAP: Family = Family {
 pub static FEED_GAP: Family = Family {
     name: "netbackup_jobs_feed_gap_seconds_total",
     kind: Kind::Counter,
-    help: "Time over which finished jobs may have gone uncounted, because polling was interrupted for longer than can be read back.",
+    help: "Time over which finished jobs may have gone uncounted, because polling was interrupted and the primary no longer lists the jobs of that time.",
     labels: &["site"],
 };
 

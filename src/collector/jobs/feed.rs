@@ -157,8 +157,11 @@ impl Feed {
     pub async fn poll<P: Primary>(&mut self, primary: &P, context: &PollContext) -> Result<u64, Failure> {
         let reading_ms = primary.clock().await?;
         let read_at = Instant::now();
-        let identity = self.ask_identity(primary).await?;
-        self.meet(identity);
+        // Before anything is known it makes no difference who answers, and is asked beside the next question.
+        if self.watermark.is_some() || self.identity.is_some() {
+            let identity = self.ask_identity(primary).await?;
+            self.meet(identity);
+        }
         let mut tally = Tally::new(&self.settings.site, self.rejection_logged);
         let polled = self.read(primary, context, reading_ms, &mut tally).await;
         self.rejection_logged = tally.is_logged;
@@ -295,7 +298,14 @@ impl Feed {
         }
         let mut newest_ms = None;
         let mut visit = |page: JobsPage<'_>| newest_ms = page.rows.first().and_then(|row| row.last_update_ms);
-        primary.page(&Query::NewestChange, 1, &mut visit).await?;
+        let newest = primary.page(&Query::NewestChange, 1, &mut visit);
+        if self.identity.is_none() {
+            let (newest, identity) = tokio::join!(newest, self.ask_identity(primary));
+            newest?;
+            self.meet(identity?);
+        } else {
+            newest.await?;
+        }
         let now = self.clock.now(reading_ms, own_ms, newest_ms);
         self.begin(now);
         // Our own clock may be ahead, and a baseline in the future would count nothing until then.
