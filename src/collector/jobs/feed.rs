@@ -9,41 +9,30 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::audit::{Audit, Scene};
+use super::audit::Audit;
 use super::clock::{Now, ServerClock, own_ms};
 use super::cold::ColdRead;
 use super::lateness::Lateness;
-use super::primary::{Ended, Identity, Primary, Query, ends_the_poll};
-use super::window::{Reading, Unfinished, Window};
+use super::primary::{Identity, Primary};
+use super::window::Window;
 use crate::collector::PollContext;
-use crate::netbackup::JobsPage;
-use crate::reason::{Failure, Reason};
+use crate::reason::Failure;
 
+mod baseline;
+mod doubt;
+mod follow;
 mod keep;
 mod tally;
 
 pub use keep::{KeptFeed, VERSION};
 use tally::Tally;
 
-/// Vanished jobs that are asked for by id in one poll.
-const MOST_SUSPECTS: usize = 20;
-/// A vanished job whose record cannot be read is given up after this many polls.
-const LAST_SUSPICION: u32 = 5;
 /// Whether an empty list is for want of rights, and who answers where nobody said so, is not asked more often.
 const SIDE_QUESTION_EVERY: Duration = Duration::from_secs(600);
-/// Requests of a poll that finds little new. What following leaves of them is the audit's.
-const STEADY_REQUESTS: usize = 6;
-/// So many polls in a row may go without an audit.
-const MOST_BUSY_POLLS: u32 = 7;
-/// After so long without a complete poll the primary may have let jobs expire that nobody counted.
-const LONG_PAUSE_MS: i64 = 10 * 60 * 1000;
-/// How often a first read says in the log how far it has come.
-const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// What a feed is told by the configuration.
 #[derive(Debug, Clone)]
@@ -283,248 +272,6 @@ impl Feed {
         self.gap_ms = self.gap_ms.saturating_add(gap_ms);
         self.is_continuous = true;
     }
-
-    /// Begins a first read, or goes on with one.
-    async fn begin_cold<P: Primary>(
-        &mut self,
-        primary: &P,
-        reading_ms: Option<i64>,
-        own_ms: i64,
-    ) -> Result<Now, Failure> {
-        if let Some(cold) = &self.cold {
-            let now = self.clock.now(reading_ms, own_ms, cold.newest_ms);
-            self.begin(now);
-            return Ok(now);
-        }
-        let mut newest_ms = None;
-        let mut visit = |page: JobsPage<'_>| newest_ms = page.rows.first().and_then(|row| row.last_update_ms);
-        let newest = primary.page(&Query::NewestChange, 1, &mut visit);
-        if self.identity.is_none() {
-            let (newest, identity) = tokio::join!(newest, self.ask_identity(primary));
-            newest?;
-            self.meet(identity?);
-        } else {
-            newest.await?;
-        }
-        let now = self.clock.now(reading_ms, own_ms, newest_ms);
-        self.begin(now);
-        // Our own clock may be ahead, and a baseline in the future would count nothing until then.
-        let began_ms = match reading_ms {
-            Some(_) => now.ms,
-            None => newest_ms.map_or(now.ms, |newest| newest.min(now.ms)),
-        };
-        let ends = (self.window.remembers_from(now.ms), None);
-        let mut cold = ColdRead::plan(primary, ends, began_ms).await?;
-        cold.newest_ms = newest_ms;
-        self.cold = Some(cold);
-        Ok(now)
-    }
-
-    async fn read_cold<P: Primary>(
-        &mut self,
-        primary: &P,
-        context: &PollContext,
-        tally: &mut Tally,
-    ) -> Result<(), Failure> {
-        let Some(cold) = &mut self.cold else { return Ok(()) };
-        read_ended(cold, &mut self.window, primary, context, &self.settings, tally).await
-    }
-
-    /// The window has been made longer: what ended before the part that was kept is read, and counts nothing.
-    async fn fill_up<P: Primary>(
-        &mut self,
-        primary: &P,
-        context: &PollContext,
-        now: Now,
-        tally: &mut Tally,
-    ) -> Result<(), Failure> {
-        let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
-        let mut missing = ColdRead::plan(primary, ends, now.ms).await?;
-        read_ended(&mut missing, &mut self.window, primary, context, &self.settings, tally).await?;
-        self.missing_before_ms = None;
-        Ok(())
-    }
-
-    async fn follow<P: Primary>(
-        &mut self,
-        primary: &P,
-        watermark: Watermark,
-        now: Now,
-        tally: &mut Tally,
-    ) -> Result<(), Failure> {
-        let overlap_ms = self.lateness.overlap_ms(now.ms);
-        let from = watermark.reads_from(now.ms, overlap_ms);
-        let from = self.resume_ms.map_or(from, |reached| from.max(reached.saturating_sub(overlap_ms)));
-        let (window, resume_ms, lateness) = (&mut self.window, &mut self.resume_ms, &mut self.lateness);
-        // What the process before this one saw last need not have been kept.
-        let watched_until = if self.is_continuous { watermark.walked_at_ms } else { i64::MIN };
-        let mut visit = |page: JobsPage<'_>| {
-            tally.add(&page);
-            for row in &page.rows {
-                let late_ms = row.last_update_ms.map_or(0, |stamp| watched_until.saturating_sub(stamp));
-                if late_ms > 0 && !window.knows(row) {
-                    lateness.saw(late_ms, now.ms);
-                }
-                window.observe(row, Reading::Follow);
-            }
-            // The walk ascends: what is stamped earlier has been read.
-            *resume_ms = (*resume_ms).max(tally.newest_ms.map(|newest| newest.min(now.ms)));
-        };
-        primary.walk(&Query::Changed(from, now.ms), &mut visit).await
-    }
-
-    async fn read_unfinished<P: Primary>(
-        &mut self,
-        primary: &P,
-        tally: &mut Tally,
-    ) -> Result<FxHashMap<u64, Unfinished>, Failure> {
-        let window = &mut self.window;
-        let mut list = FxHashMap::default();
-        let mut visit = |page: JobsPage<'_>| {
-            // Its stamps say nothing about how far the changes have been read.
-            tally.count(&page);
-            for row in &page.rows {
-                window.observe(row, Reading::Follow);
-                if row.state != "DONE" {
-                    list.insert(row.id, window.unfinished_of(row));
-                }
-            }
-        };
-        primary.walk(&Query::Unfinished, &mut visit).await?;
-        Ok(list)
-    }
-
-    /// Asks by id for unfinished jobs that no list shows any more: ended unseen, or deleted. What becomes of them never
-    /// decides about the poll.
-    async fn resolve_suspects<P: Primary>(&mut self, primary: &P, tally: &mut Tally) {
-        let site = &*self.settings.site;
-        for (id, polls) in self.window.suspects(MOST_SUSPECTS) {
-            tally.requests = tally.requests.saturating_add(1);
-            match primary.job(id).await {
-                Ok(found) => {
-                    debug!(site, job = id, exists = found.is_some(), "asked for an unfinished job that no list shows");
-                    self.window.resolved(id, found.as_ref());
-                }
-                Err(failure) if ends_the_poll(failure.reason) => return,
-                Err(failure) => {
-                    let error = failure.detail;
-                    debug!(site, job = id, error, "an unfinished job that no list shows cannot be read");
-                    if polls >= LAST_SUSPICION {
-                        self.window.resolved(id, None);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Holds a little of the window against the primary, with the requests that following has left over.
-    async fn look_behind<P: Primary>(&mut self, primary: &P, now: Now, tally: &mut Tally) -> Result<(), Failure> {
-        let Some(watermark) = self.watermark.filter(|_| self.cold.is_none()) else { return Ok(()) };
-        let overlap_ms = self.lateness.overlap_ms(now.ms);
-        let left = match STEADY_REQUESTS.saturating_sub(tally.requests).min(STEADY_REQUESTS / 2) {
-            // Even where much is new all the time something is looked at now and then.
-            0 if self.busy_polls >= MOST_BUSY_POLLS => 1,
-            0 => {
-                self.busy_polls = self.busy_polls.saturating_add(1);
-                return Ok(());
-            }
-            left => left,
-        };
-        self.busy_polls = 0;
-        let mut scene = Scene {
-            primary,
-            window: &mut self.window,
-            lateness: &mut self.lateness,
-            page: &mut |page| tally.count(page),
-            now_ms: now.ms,
-            settled_ms: watermark.walked_at_ms.min(now.ms).saturating_sub(overlap_ms),
-        };
-        self.audit.step(&mut scene, left).await
-    }
-
-    /// After a long pause: for how long jobs may have ended that the primary no longer lists. It may where it no longer
-    /// lists the jobs that are known to have ended before.
-    async fn look_for_a_gap<P: Primary>(
-        &mut self,
-        primary: &P,
-        watermark: Watermark,
-        now: Now,
-        tally: &mut Tally,
-    ) -> Result<u64, Failure> {
-        let pause_ms = now.ms.saturating_sub(watermark.walked_at_ms);
-        let is_long = pause_ms >= LONG_PAUSE_MS || (!self.is_continuous && pause_ms > 0);
-        let Some(first_known_ms) = self.window.first_listed_ms().filter(|_| is_long) else { return Ok(0) };
-        let query = Query::EndedFirst(Ended { from_ms: first_known_ms, ..Ended::default() });
-        let mut first_ms = None;
-        let mut visit = |page: JobsPage<'_>| {
-            tally.requests = tally.requests.saturating_add(1);
-            first_ms = page.rows.first().and_then(|row| row.end_ms);
-        };
-        match primary.page(&query, 1, &mut visit).await {
-            Ok(_) => {}
-            Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
-            Err(_) => return Ok(0),
-        }
-        let listed_from = first_ms.unwrap_or(now.ms).min(now.ms);
-        let gap_ms = u64::try_from(listed_from.saturating_sub(watermark.walked_at_ms)).unwrap_or(0);
-        if gap_ms > 0 {
-            let gap = Duration::from_millis(gap_ms);
-            warn!(
-                site = &*self.settings.site,
-                ?gap,
-                "the primary no longer lists what ended after the last complete poll: jobs of this time may go uncounted"
-            );
-        }
-        Ok(gap_ms)
-    }
-
-    /// An empty list may be all there is, or all that the key may see: the count endpoint tells the two apart.
-    async fn check_rights<P: Primary>(&mut self, primary: &P) -> Result<(), Failure> {
-        if self.rights_checked.is_some_and(|at| at.elapsed() < SIDE_QUESTION_EVERY) {
-            return Ok(());
-        }
-        let mut rows = 0_u64;
-        let mut visit = |page: JobsPage<'_>| rows = page.rejected.saturating_add(page.rows.len() as u64);
-        primary.page(&Query::Any, 1, &mut visit).await?;
-        if rows == 0 {
-            match primary.count(None).await {
-                Err(mut refused) if refused.reason == Reason::Forbidden => {
-                    refused.detail =
-                        format!("the job list is empty because the key may not see it: {}", refused.detail);
-                    return Err(refused);
-                }
-                Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
-                // A primary that cannot count says nothing about rights.
-                Err(_) | Ok(_) => {}
-            }
-        }
-        self.rights_checked = Some(Instant::now());
-        Ok(())
-    }
-}
-
-/// Reads ended jobs that count nothing, and says how far that has come.
-async fn read_ended<P: Primary>(
-    cold: &mut ColdRead,
-    window: &mut Window,
-    primary: &P,
-    context: &PollContext,
-    settings: &Settings,
-    tally: &mut Tally,
-) -> Result<(), Failure> {
-    let mut said = Instant::now();
-    let mut take = |page: &JobsPage<'_>, ratio: f64| {
-        tally.add(page);
-        for row in &page.rows {
-            window.observe(row, Reading::Baseline);
-        }
-        context.progress(ratio);
-        if said.elapsed() >= PROGRESS_EVERY {
-            said = Instant::now();
-            info!(site = &*settings.site, percent = (ratio * 100.0).floor(), "reading the jobs of the window");
-        }
-    };
-    cold.read(primary, settings.walkers, &mut take).await
 }
 
 impl Watermark {

@@ -1,0 +1,106 @@
+//! Reading ended jobs that count nothing: the first read, and the part of a window that has been made longer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::info;
+
+use super::tally::Tally;
+use super::{Feed, Settings};
+use crate::collector::PollContext;
+use crate::collector::jobs::clock::Now;
+use crate::collector::jobs::cold::ColdRead;
+use crate::collector::jobs::primary::{Primary, Query};
+use crate::collector::jobs::window::{Reading, Window};
+use crate::netbackup::JobsPage;
+use crate::reason::Failure;
+
+/// How often a first read says in the log how far it has come.
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+impl Feed {
+    /// Begins a first read, or goes on with one.
+    pub(super) async fn begin_cold<P: Primary>(
+        &mut self,
+        primary: &P,
+        reading_ms: Option<i64>,
+        own_ms: i64,
+    ) -> Result<Now, Failure> {
+        if let Some(cold) = &self.cold {
+            let now = self.clock.now(reading_ms, own_ms, cold.newest_ms);
+            self.begin(now);
+            return Ok(now);
+        }
+        let mut newest_ms = None;
+        let mut visit = |page: JobsPage<'_>| newest_ms = page.rows.first().and_then(|row| row.last_update_ms);
+        let newest = primary.page(&Query::NewestChange, 1, &mut visit);
+        if self.identity.is_none() {
+            let (newest, identity) = tokio::join!(newest, self.ask_identity(primary));
+            newest?;
+            self.meet(identity?);
+        } else {
+            newest.await?;
+        }
+        let now = self.clock.now(reading_ms, own_ms, newest_ms);
+        self.begin(now);
+        // Our own clock may be ahead, and a baseline in the future would count nothing until then.
+        let began_ms = match reading_ms {
+            Some(_) => now.ms,
+            None => newest_ms.map_or(now.ms, |newest| newest.min(now.ms)),
+        };
+        let ends = (self.window.remembers_from(now.ms), None);
+        let mut cold = ColdRead::plan(primary, ends, began_ms).await?;
+        cold.newest_ms = newest_ms;
+        self.cold = Some(cold);
+        Ok(now)
+    }
+
+    pub(super) async fn read_cold<P: Primary>(
+        &mut self,
+        primary: &P,
+        context: &PollContext,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        let Some(cold) = &mut self.cold else { return Ok(()) };
+        read_ended(cold, &mut self.window, primary, context, &self.settings, tally).await
+    }
+
+    /// The window has been made longer: what ended before the part that was kept is read, and counts nothing.
+    pub(super) async fn fill_up<P: Primary>(
+        &mut self,
+        primary: &P,
+        context: &PollContext,
+        now: Now,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
+        let mut missing = ColdRead::plan(primary, ends, now.ms).await?;
+        read_ended(&mut missing, &mut self.window, primary, context, &self.settings, tally).await?;
+        self.missing_before_ms = None;
+        Ok(())
+    }
+}
+
+/// Reads ended jobs that count nothing, and says how far that has come.
+async fn read_ended<P: Primary>(
+    cold: &mut ColdRead,
+    window: &mut Window,
+    primary: &P,
+    context: &PollContext,
+    settings: &Settings,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let mut said = Instant::now();
+    let mut take = |page: &JobsPage<'_>, ratio: f64| {
+        tally.add(page);
+        for row in &page.rows {
+            window.observe(row, Reading::Baseline);
+        }
+        context.progress(ratio);
+        if said.elapsed() >= PROGRESS_EVERY {
+            said = Instant::now();
+            info!(site = &*settings.site, percent = (ratio * 100.0).floor(), "reading the jobs of the window");
+        }
+    };
+    cold.read(primary, settings.walkers, &mut take).await
+}

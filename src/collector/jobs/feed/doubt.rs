@@ -1,0 +1,78 @@
+//! What an answer does not say: whether jobs went unseen during a pause, and whether an empty list is all there is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::tally::Tally;
+use super::{Feed, SIDE_QUESTION_EVERY, Watermark};
+use crate::collector::jobs::clock::Now;
+use crate::collector::jobs::primary::{Ended, Primary, Query, ends_the_poll};
+use crate::netbackup::JobsPage;
+use crate::reason::{Failure, Reason};
+
+/// After so long without a complete poll the primary may have let jobs expire that nobody counted.
+const LONG_PAUSE_MS: i64 = 10 * 60 * 1000;
+
+impl Feed {
+    /// After a long pause: for how long jobs may have ended that the primary no longer lists. It may where it no longer
+    /// lists the jobs that are known to have ended before.
+    pub(super) async fn look_for_a_gap<P: Primary>(
+        &mut self,
+        primary: &P,
+        watermark: Watermark,
+        now: Now,
+        tally: &mut Tally,
+    ) -> Result<u64, Failure> {
+        let pause_ms = now.ms.saturating_sub(watermark.walked_at_ms);
+        let is_long = pause_ms >= LONG_PAUSE_MS || (!self.is_continuous && pause_ms > 0);
+        let Some(first_known_ms) = self.window.first_listed_ms().filter(|_| is_long) else { return Ok(0) };
+        let query = Query::EndedFirst(Ended { from_ms: first_known_ms, ..Ended::default() });
+        let mut first_ms = None;
+        let mut visit = |page: JobsPage<'_>| {
+            tally.requests = tally.requests.saturating_add(1);
+            first_ms = page.rows.first().and_then(|row| row.end_ms);
+        };
+        match primary.page(&query, 1, &mut visit).await {
+            Ok(_) => {}
+            Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
+            Err(_) => return Ok(0),
+        }
+        let listed_from = first_ms.unwrap_or(now.ms).min(now.ms);
+        let gap_ms = u64::try_from(listed_from.saturating_sub(watermark.walked_at_ms)).unwrap_or(0);
+        if gap_ms > 0 {
+            let gap = Duration::from_millis(gap_ms);
+            warn!(
+                site = &*self.settings.site,
+                ?gap,
+                "the primary no longer lists what ended after the last complete poll: jobs of this time may go uncounted"
+            );
+        }
+        Ok(gap_ms)
+    }
+
+    /// An empty list may be all there is, or all that the key may see: the count endpoint tells the two apart.
+    pub(super) async fn check_rights<P: Primary>(&mut self, primary: &P) -> Result<(), Failure> {
+        if self.rights_checked.is_some_and(|at| at.elapsed() < SIDE_QUESTION_EVERY) {
+            return Ok(());
+        }
+        let mut rows = 0_u64;
+        let mut visit = |page: JobsPage<'_>| rows = page.rejected.saturating_add(page.rows.len() as u64);
+        primary.page(&Query::Any, 1, &mut visit).await?;
+        if rows == 0 {
+            match primary.count(None).await {
+                Err(mut refused) if refused.reason == Reason::Forbidden => {
+                    refused.detail =
+                        format!("the job list is empty because the key may not see it: {}", refused.detail);
+                    return Err(refused);
+                }
+                Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
+                // A primary that cannot count says nothing about rights.
+                Err(_) | Ok(_) => {}
+            }
+        }
+        self.rights_checked = Some(Instant::now());
+        Ok(())
+    }
+}
