@@ -17,6 +17,8 @@ use crate::reason::{Failure, Reason};
 
 /// Stretches with so many jobs are read rather than cut further, and read together where they hold fewer.
 const READABLE: u64 = 80;
+/// What ended so shortly ago is left to following: it changes between two requests.
+const FRESH_MS: i64 = 60 * 1000;
 /// Disputes beyond this are found by the next count.
 const MOST_DISPUTES: usize = 1024;
 /// How many stretches are read together at most: half a day.
@@ -34,6 +36,8 @@ pub struct Audit {
     /// Where the round that reads everything again goes on.
     next: i64,
     turn: u64,
+    /// What ended before this is audited.
+    before_ms: i64,
     /// Rows of a stretch that the primary counts though they are no jobs to us.
     surplus: Vec<(i64, u64)>,
     /// The key has been allowed to count.
@@ -54,6 +58,7 @@ struct Dispute {
 struct Reread {
     from: i64,
     to: i64,
+    before_ms: i64,
     after: u64,
     /// Rows met so far.
     rows: u64,
@@ -78,9 +83,10 @@ impl Audit {
     /// What the primary says where it concerns the whole poll; [`Reason::Forbidden`] where the jobs seem to be gone because
     /// the key may no longer see them.
     pub async fn step<P: Primary>(&mut self, scene: &mut Scene<'_, P>, most: usize) -> Result<(), Failure> {
-        // The first stretch is cut by the edge of the memory, the last may still change.
-        let whole =
-            stretch_of(scene.window.remembers_from(scene.now_ms)).saturating_add(2)..stretch_of(scene.settled_ms);
+        // The first stretch is cut by the edge of the memory, the last one by what is fresh.
+        self.before_ms = scene.now_ms.saturating_sub(FRESH_MS);
+        let first = stretch_of(scene.window.remembers_from(scene.now_ms)).saturating_add(2);
+        let whole = first..stretch_of(self.before_ms).saturating_add(1);
         if whole.start >= whole.end {
             return Ok(());
         }
@@ -132,7 +138,7 @@ impl Audit {
         let middle = from.saturating_add(to.saturating_sub(from) / 2);
         let is_short = to.saturating_sub(from) <= MOST_STRETCHES;
         if middle <= from || is_short && self.known(scene.window, from..to, Kind::Any) <= READABLE {
-            self.reading = Some(Reread { from, to, after: 0, rows: 0 });
+            self.reading = Some(Reread { from, to, before_ms: self.before_ms, after: 0, rows: 0 });
             return self.read_on(scene).await;
         }
         let Some(lower) = self.count(scene.primary, &(from..middle), kind).await? else { return Ok(()) };
@@ -148,11 +154,11 @@ impl Audit {
     fn known(&self, window: &Window, range: Range<i64>, kind: Kind) -> u64 {
         let surplus: u64 =
             self.surplus.iter().filter(|(stretch, _)| range.contains(stretch)).map(|(_, rows)| *rows).sum();
-        window.listed(range, kind).map(|(_, jobs)| jobs).sum::<u64>().saturating_add(surplus)
+        window.listed(range, self.before_ms, kind).map(|(_, jobs)| jobs).sum::<u64>().saturating_add(surplus)
     }
 
     async fn count<P: Primary>(&mut self, primary: &P, range: &Range<i64>, kind: Kind) -> Result<Option<u64>, Failure> {
-        let counted = Ended { status: kind.status(), ..ended(range.start, range.end, 0) };
+        let counted = Ended { status: kind.status(), ..ended(range, self.before_ms, 0) };
         match primary.count(Some(&counted)).await {
             Ok(count) => {
                 self.has_counted = true;
@@ -174,7 +180,7 @@ impl Audit {
         let from = if whole.contains(&self.next) { self.next } else { whole.start };
         let (mut to, mut jobs) = (from.saturating_add(1), 0_u64);
         let end = whole.end.min(from.saturating_add(MOST_STRETCHES));
-        for (stretch, listed) in window.listed(from..end, Kind::Any) {
+        for (stretch, listed) in window.listed(from..end, self.before_ms, Kind::Any) {
             jobs = jobs.saturating_add(listed);
             if jobs > READABLE && stretch > from {
                 to = stretch;
@@ -186,13 +192,13 @@ impl Audit {
             to = end;
         }
         self.next = to;
-        Reread { from, to, after: 0, rows: 0 }
+        Reread { from, to, before_ms: self.before_ms, after: 0, rows: 0 }
     }
 
     /// Reads one page of what is to be read again, and holds it against what is known.
     async fn read_on<P: Primary>(&mut self, scene: &mut Scene<'_, P>) -> Result<(), Failure> {
         let Some(reread) = self.reading.take() else { return Ok(()) };
-        let query = ended(reread.from, reread.to, reread.after);
+        let query = ended(&(reread.from..reread.to), reread.before_ms, reread.after);
         let (mut seen, mut last, mut rejected) = (FxHashSet::default(), reread.after, 0);
         let settled_ms = scene.settled_ms;
         let (window, lateness, page_of, now_ms) =
@@ -212,9 +218,12 @@ impl Audit {
         };
         let more = scene.primary.page(&Query::Ended(query), PAGE, &mut visit).await?;
         let upto = if more { last } else { u64::MAX };
-        let stretches =
-            scene.window.listed(reread.from..reread.to, Kind::Any).map(|(stretch, _)| stretch).collect::<Vec<_>>();
-        let known = stretches.iter().flat_map(|stretch| scene.window.listed_in(*stretch));
+        let stretches = scene
+            .window
+            .listed(reread.from..reread.to, reread.before_ms, Kind::Any)
+            .map(|(stretch, _)| stretch)
+            .collect::<Vec<_>>();
+        let known = stretches.iter().flat_map(|stretch| scene.window.listed_in(*stretch, reread.before_ms));
         let is_missing = |id: &u64| *id > reread.after && *id <= upto && !seen.contains(id);
         let missing: Vec<u64> = known.filter(is_missing).collect();
         if !missing.is_empty() && seen.is_empty() && rejected == 0 && !self.is_believable(scene.primary, &query).await?
@@ -237,7 +246,7 @@ impl Audit {
     /// Rows that are counted by the primary and are no jobs to us would be disputed for ever.
     fn note_surplus(&mut self, window: &Window, reread: &Reread, rows: u64) {
         self.surplus.retain(|(stretch, _)| !(reread.from..reread.to).contains(stretch));
-        let known: u64 = window.listed(reread.from..reread.to, Kind::Any).map(|(_, jobs)| jobs).sum();
+        let known: u64 = window.listed(reread.from..reread.to, reread.before_ms, Kind::Any).map(|(_, jobs)| jobs).sum();
         let surplus = rows.saturating_sub(known);
         if surplus > 0 {
             self.surplus.push((reread.from, surplus));
@@ -260,7 +269,8 @@ fn hidden(mut failure: Failure) -> Failure {
     failure
 }
 
-fn ended(from: i64, to: i64, after: u64) -> Ended {
+fn ended(stretches: &Range<i64>, before_ms: i64, after: u64) -> Ended {
     let start = |stretch: i64| stretch.saturating_mul(STRETCH_MS);
-    Ended { from_ms: start(from), to_ms: Some(start(to)), after, ..Ended::default() }
+    let to_ms = Some(start(stretches.end).min(before_ms));
+    Ended { from_ms: start(stretches.start), to_ms, after, ..Ended::default() }
 }

@@ -197,11 +197,21 @@ impl JobTable {
         self.chains.range(..=last).map(|(stretch, _)| *stretch).collect()
     }
 
-    /// The listed jobs of a kind of each stretch within `stretches` that holds any job, ascending.
-    pub fn listed(&self, stretches: Range<i64>, kind: Kind) -> impl Iterator<Item = (i64, u64)> {
+    /// The listed jobs of a kind of each stretch within `stretches` that holds any job, ascending; of these, those that
+    /// ended before `before_ms`.
+    pub fn listed(&self, stretches: Range<i64>, before_ms: i64, kind: Kind) -> impl Iterator<Item = (i64, u64)> {
         let range = if stretches.start < stretches.end { stretches } else { 0..0 };
-        let of_kind = move |chain: &Chain| chain.listed.get(kind as usize).copied().unwrap_or(0);
-        self.chains.range(range).map(move |(stretch, chain)| (*stretch, u64::from(of_kind(chain))))
+        let is_before = move |record: &Record| kind.holds(record) && record.end_ms < before_ms;
+        self.chains.range(range).map(move |(stretch, chain)| {
+            // Only the last one can be cut.
+            let is_whole = stretch.saturating_add(1).saturating_mul(STRETCH_MS) <= before_ms;
+            let jobs = if is_whole {
+                u64::from(chain.listed.get(kind as usize).copied().unwrap_or(0))
+            } else {
+                self.in_stretch(*stretch).filter(is_before).count() as u64
+            };
+            (*stretch, jobs)
+        })
     }
 
     /// Every job, in no particular order.

@@ -262,20 +262,22 @@ impl Window {
         self.unfinished.values()
     }
 
-    /// The ended jobs that the primary lists, as far as is known, by stretch of time.
-    pub fn listed(&self, stretches: Range<i64>, kind: Kind) -> impl Iterator<Item = (i64, u64)> {
-        self.table.listed(stretches, kind)
+    /// The ended jobs that the primary lists, as far as is known, by stretch of time; of these, those that ended before
+    /// `before_ms`.
+    pub fn listed(&self, stretches: Range<i64>, before_ms: i64, kind: Kind) -> impl Iterator<Item = (i64, u64)> {
+        self.table.listed(stretches, before_ms, kind)
     }
 
     /// The earliest end of an ended job that the primary lists, as far as is known; to the stretch.
     pub fn first_listed_ms(&self) -> Option<i64> {
-        let (stretch, _) = self.table.listed(i64::MIN..i64::MAX, Kind::Any).find(|(_, jobs)| *jobs > 0)?;
+        let (stretch, _) = self.table.listed(i64::MIN..i64::MAX, i64::MAX, Kind::Any).find(|(_, jobs)| *jobs > 0)?;
         Some(stretch.saturating_mul(STRETCH_MS))
     }
 
-    /// The ids of the ended jobs of a stretch that the primary lists, as far as is known.
-    pub fn listed_in(&self, stretch: i64) -> impl Iterator<Item = u64> {
-        self.table.in_stretch(stretch).filter(Record::is_listed).map(|record| record.id)
+    /// The ids of the ended jobs of a stretch that the primary lists, as far as is known, and that ended before `before_ms`.
+    pub fn listed_in(&self, stretch: i64, before_ms: i64) -> impl Iterator<Item = u64> {
+        let is_meant = move |record: &Record| record.is_listed() && record.end_ms < before_ms;
+        self.table.in_stretch(stretch).filter(is_meant).map(|record| record.id)
     }
 
     /// Jobs that ended within the lookback window.
