@@ -282,3 +282,24 @@ async fn a_longer_lookback_is_filled_up_and_counts_nothing() {
     let samples = exporter.until("filled up", |s| succeeded(s) && lookback(s) > short * 4.0).await;
     assert_eq!(finished(&samples), 2.0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_primary_at_another_address_goes_on_and_nothing_is_served_before_that_is_known() {
+    let setting = Setting::new(Options { jobs: 50, ..Options::default() }).await;
+    let mut exporter = setting.start();
+    exporter.until("the baseline", succeeded).await;
+    setting.finish(2);
+    exporter.until("two", |s| finished(s) == 2.0).await;
+    exporter.signal("TERM");
+    exporter.wait(Duration::from_secs(5));
+    setting.finish(1);
+    setting.control().set_latency(Duration::from_millis(300));
+    let exporter = Exporter::start(&setting.config("").replace("127.0.0.1", "localhost"));
+    let first = exporter.scrape().await;
+    assert_eq!(
+        first.all("netbackup_storage_unit_info", &[]).count() + first.all("netbackup_lookback_jobs", &[]).count(),
+        0
+    );
+    setting.control().set_latency(Duration::ZERO);
+    exporter.until("three", |s| succeeded(s) && finished(s) == 3.0).await;
+}

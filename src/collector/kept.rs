@@ -25,14 +25,17 @@ pub struct Kept<C> {
 
 struct File {
     store: Store,
+    /// A checksum of where the primary is asked: another address may lead to another primary.
+    address: u32,
     /// Of the samples that are in the file.
     hash: Option<u64>,
 }
 
 impl<C: Collector> Kept<C> {
-    /// The same collector, kept in `store`.
-    pub fn new(collector: C, store: Store) -> Kept<C> {
-        Kept { collector, file: Arc::new(Mutex::new(File { store, hash: None })) }
+    /// The same collector of the primary at `address`, kept in `store`.
+    pub fn new(collector: C, address: &str, store: Store) -> Kept<C> {
+        let address = crc32fast::hash(address.as_bytes());
+        Kept { collector, file: Arc::new(Mutex::new(File { store, address, hash: None })) }
     }
 }
 
@@ -40,11 +43,15 @@ impl File {
     fn restore(&mut self) -> Option<Polled> {
         let mut found = None;
         let loaded = self.store.load(VERSION, &mut |_, bytes| {
-            let (received, samples) = bytes.split_first_chunk().ok_or(Unreadable("it is no snapshot"))?;
-            found = Some((u64::from_le_bytes(*received), samples.to_vec()));
+            let (received, rest) = bytes.split_first_chunk().ok_or(Unreadable("it is no snapshot"))?;
+            let (address, samples) = rest.split_first_chunk().ok_or(Unreadable("it is no snapshot"))?;
+            found = Some((u64::from_le_bytes(*received), u32::from_le_bytes(*address), samples.to_vec()));
             Ok(())
         });
-        let (received_ms, samples) = found.filter(|_| loaded == Loaded::Whole)?;
+        let (received_ms, address, samples) = found.filter(|_| loaded == Loaded::Whole)?;
+        if address != self.address {
+            return None;
+        }
         // Written by another release it may mean something else: then the first poll shows what is true now.
         let rendered = Rendered::restore(&samples, known)?;
         let written = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(received_ms))?;
@@ -64,6 +71,7 @@ impl File {
         }
         let since = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let mut frame = u64::try_from(since.as_millis()).unwrap_or(0).to_le_bytes().to_vec();
+        frame.extend_from_slice(&self.address.to_le_bytes());
         frame.extend_from_slice(&samples);
         let kept: io::Result<()> = self.store.rewrite(VERSION, &mut |base| base.frame(&frame));
         self.hash = new.filter(|_| kept.is_ok());

@@ -98,15 +98,15 @@ pub fn build(
     match name {
         // It keeps more than what it shows.
         "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
-        "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), store("storage"))),
+        "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), site, store("storage"))),
         _ => None,
     }
 }
 
 /// The same collector, whose last snapshot is kept where there is a place for it.
-fn kept(collector: impl Collector, store: Option<Store>) -> Arc<dyn Collector> {
+fn kept(collector: impl Collector, site: &config::Site, store: Option<Store>) -> Arc<dyn Collector> {
     match store {
-        Some(store) => Arc::new(Kept::new(collector, store)),
+        Some(store) => Arc::new(Kept::new(collector, site.url.as_str(), store)),
         None => Arc::new(collector),
     }
 }

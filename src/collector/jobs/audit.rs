@@ -91,7 +91,10 @@ impl Audit {
             return Ok(());
         }
         self.surplus.retain(|(stretch, _)| whole.contains(stretch));
-        self.disputes.retain(|dispute| dispute.to > whole.start);
+        self.disputes.retain_mut(|dispute| {
+            dispute.from = dispute.from.max(whole.start);
+            dispute.to > dispute.from
+        });
         self.turn = self.turn.wrapping_add(1);
         // Somebody may have granted the right.
         self.is_mute &= !self.turn.is_multiple_of(MUTE_TURNS);

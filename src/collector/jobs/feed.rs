@@ -72,6 +72,8 @@ pub struct Feed {
     created_ms: u64,
     /// Whether the last complete poll was made by this process, so that everything it saw is known.
     is_continuous: bool,
+    /// Whether the last complete poll of this process followed changes. A first read leaves out what has no end.
+    has_followed: bool,
     /// Ends before which the window was never read: it has been made longer since it was kept.
     missing_before_ms: Option<i64>,
     /// When what was restored had been received, in Unix milliseconds of the exporter's clock.
@@ -108,6 +110,7 @@ impl Feed {
             gap_ms: 0,
             created_ms: unix_ms(SystemTime::now()),
             is_continuous: false,
+            has_followed: false,
             missing_before_ms: None,
             restored_ms: 0,
             has_moved: false,
@@ -246,6 +249,7 @@ impl Feed {
 
     /// The whole poll is read: following goes on from here.
     fn complete(&mut self, now: Now, tally: &Tally, gap_ms: u64) {
+        let was_cold = self.cold.is_some();
         let newest_ms = match (self.cold.take(), self.watermark) {
             (Some(cold), _) => {
                 self.window.set_baseline(cold.began_ms);
@@ -270,6 +274,7 @@ impl Feed {
         self.watermark = Some(Watermark { newest_ms, walked_at_ms: now.ms });
         self.lateness.watched(now.ms);
         self.gap_ms = self.gap_ms.saturating_add(gap_ms);
+        self.has_followed = self.is_continuous && !was_cold;
         self.is_continuous = true;
     }
 }

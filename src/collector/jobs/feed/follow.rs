@@ -33,8 +33,8 @@ impl Feed {
         let from = watermark.reads_from(now.ms, overlap_ms);
         let from = self.resume_ms.map_or(from, |reached| from.max(reached.saturating_sub(overlap_ms)));
         let (window, resume_ms, lateness) = (&mut self.window, &mut self.resume_ms, &mut self.lateness);
-        // What the process before this one saw last need not have been kept.
-        let watched_until = if self.is_continuous { watermark.walked_at_ms } else { i64::MIN };
+        // What the process before this one saw last need not have been kept, and a first read leaves out what has no end.
+        let watched_until = if self.has_followed { watermark.walked_at_ms } else { i64::MIN };
         let mut visit = |page: JobsPage<'_>| {
             tally.add(&page);
             for row in &page.rows {
