@@ -108,9 +108,11 @@ async fn counters_go_on_and_what_ended_meanwhile_is_counted() {
     exporter.signal("KILL");
     exporter.wait(Duration::from_secs(5));
     setting.finish(3);
+    setting.control().set_latency(Duration::from_millis(300));
     let mut exporter = setting.start();
     let first = exporter.scrape().await;
     assert_eq!(finished(&first), 5.0, "the first answer has what was kept");
+    setting.control().set_latency(Duration::ZERO);
     exporter.until("three more", |s| finished(s) == 8.0).await;
     exporter.signal("TERM");
     assert!(exporter.wait(Duration::from_secs(5)).success());
