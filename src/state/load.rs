@@ -34,7 +34,13 @@ impl Store {
         };
         // Set again below only if nothing stands in the way of appending.
         self.broken = true;
-        match walk(BufReader::with_capacity(BUFFER, &file), length, version, self.name(), visit) {
+        let accessed = file.metadata().and_then(|metadata| metadata.accessed());
+        let walked = walk(BufReader::with_capacity(BUFFER, &file), length, version, self.name(), visit);
+        // Reading may have changed it, and it means something.
+        if let Err(error) = accessed.and_then(|time| mark::set(&file, time)) {
+            debug!(site = self.site, file = %self.path.display(), %error, "the state file's time cannot be set");
+        }
+        match walked {
             Ok(walked) => self.take(file, is_writable, walked),
             Err(flaw) => self.set_aside(&flaw.to_string()),
         }

@@ -131,19 +131,19 @@ impl Store {
             return;
         }
         let Some(time) = mark::marked(at) else { return };
-        if let Err(error) = open.file.set_modified(time) {
+        if let Err(error) = mark::set(&open.file, time) {
             debug!(site = self.site, file = %self.path.display(), %error, "the state file's time cannot be set");
         }
     }
 
-    /// When the state as saved was last said to be true, to the microsecond; `None` if nobody has said so since it was
+    /// When the state as saved was last said to be true, to the millisecond; `None` if nobody has said so since it was
     /// written, if somebody else has changed the file since, if that moment is yet to come, or if the file is broken.
     #[must_use]
     pub fn touched(&self) -> Option<SystemTime> {
         // What was read of a broken file may be less than what was true then.
         let open = self.open.as_ref().filter(|_| !self.broken)?;
-        let modified = open.file.metadata().ok()?.modified().ok()?;
-        mark::moment(modified, SystemTime::now())
+        let accessed = open.file.metadata().ok()?.accessed().ok()?;
+        mark::moment(accessed, SystemTime::now())
     }
 
     fn try_rewrite(

@@ -170,7 +170,9 @@ impl Feed {
         reading_ms: Option<i64>,
         tally: &mut Tally,
     ) -> Result<Now, Failure> {
-        let own_ms = own_ms(SystemTime::now(), primary.clock_offset());
+        // What the difference is has just been learnt from the reading itself: it must not vouch for it.
+        let offset = primary.clock_offset().filter(|_| reading_ms.is_none());
+        let own_ms = own_ms(SystemTime::now(), offset);
         let mut gap_ms = 0;
         let now = match (self.cold.is_some(), self.watermark) {
             (false, Some(watermark)) => {
@@ -213,6 +215,11 @@ impl Feed {
             Some(at) if at.elapsed() < SIDE_QUESTION_EVERY => Ok(None),
             _ => primary.identity().await,
         }
+    }
+
+    /// Who answers, where nobody has said so yet.
+    async fn ask_identity_first<P: Primary>(&self, primary: &P) -> Result<Option<Identity>, Failure> {
+        if self.identity.is_none() { self.ask_identity(primary).await } else { Ok(None) }
     }
 
     /// Another primary under the site's name has other jobs under the same ids: everything is read anew.

@@ -61,6 +61,8 @@ pub struct Window {
     vanished: FxHashMap<u64, u32>,
     /// Jobs that run again after they were forgotten, so that it is not known whether they were counted.
     revived: FxHashSet<u64>,
+    /// A job that ended before this never counts, however late its row says so.
+    baseline_ms: i64,
     counts_from_ms: i64,
     /// Jobs that ended before this have been forgotten.
     forgotten_before_ms: i64,
@@ -84,6 +86,7 @@ impl Window {
             unfinished: FxHashMap::default(),
             vanished: FxHashMap::default(),
             revived: FxHashSet::default(),
+            baseline_ms: i64::MIN,
             counts_from_ms: i64::MAX,
             forgotten_before_ms: i64::MIN,
             now_ms: i64::MAX,
@@ -134,7 +137,8 @@ impl Window {
             Some(known) => self.leave_gauges(&known),
             None => {
                 let is_new = !self.revived.remove(&row.id) && (was_unfinished || self.is_within_memory(row, &record));
-                if reading == Reading::Follow && is_new {
+                let is_of_baseline = record.has_end && record.end_ms < self.baseline_ms;
+                if reading == Reading::Follow && is_new && !is_of_baseline {
                     self.counters.count(&finished_of(row, pair, &record));
                 }
             }
@@ -158,11 +162,13 @@ impl Window {
     /// The first read is complete; it began at `began_ms` by the primary's clock.
     pub fn set_baseline(&mut self, began_ms: i64) {
         // NetBackup writes end times in whole seconds: one that ended in the second of the beginning ended after it.
-        self.counts_from_ms = began_ms.saturating_sub(began_ms.rem_euclid(1000));
+        self.baseline_ms = began_ms.saturating_sub(began_ms.rem_euclid(1000));
+        self.counts_from_ms = self.baseline_ms;
     }
 
     /// The primary's clock was set back to `now_ms`: what ends from now on counts.
     pub fn clock_set_back(&mut self, now_ms: i64) {
+        self.baseline_ms = self.baseline_ms.min(now_ms);
         self.counts_from_ms = self.counts_from_ms.min(now_ms);
         self.forgotten_before_ms = self.forgotten_before_ms.min(self.remembers_from(now_ms));
     }

@@ -31,15 +31,16 @@ impl Feed {
             self.begin(now);
             return Ok(now);
         }
+        // What does not depend on each other is asked side by side: a first read is long enough.
         let mut newest_ms = None;
         let mut visit = |page: JobsPage<'_>| newest_ms = page.rows.first().and_then(|row| row.last_update_ms);
         let newest = primary.page(&Query::NewestChange, 1, &mut visit);
-        if self.identity.is_none() {
-            let (newest, identity) = tokio::join!(newest, self.ask_identity(primary));
-            newest?;
-            self.meet(identity?);
-        } else {
-            newest.await?;
+        let likely_ms = reading_ms.unwrap_or(own_ms);
+        let plan = ColdRead::plan(primary, (self.window.remembers_from(likely_ms), None), likely_ms);
+        let (newest, plan, identity) = tokio::join!(newest, plan, self.ask_identity_first(primary));
+        let (_, mut cold) = (newest?, plan?);
+        if let Some(identity) = identity? {
+            self.meet(Some(identity));
         }
         let now = self.clock.now(reading_ms, own_ms, newest_ms);
         self.begin(now);
@@ -48,9 +49,10 @@ impl Feed {
             Some(_) => now.ms,
             None => newest_ms.map_or(now.ms, |newest| newest.min(now.ms)),
         };
-        let ends = (self.window.remembers_from(now.ms), None);
-        let mut cold = ColdRead::plan(primary, ends, began_ms).await?;
-        cold.newest_ms = newest_ms;
+        if now.ms != likely_ms {
+            cold = ColdRead::plan(primary, (self.window.remembers_from(now.ms), None), began_ms).await?;
+        }
+        (cold.began_ms, cold.newest_ms) = (began_ms, newest_ms);
         self.cold = Some(cold);
         Ok(now)
     }

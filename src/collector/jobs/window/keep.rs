@@ -54,6 +54,7 @@ impl Changed {
 pub struct Kept {
     /// How far back it remembers, as [`Window::memory_ms`].
     memory_ms: i64,
+    baseline_ms: i64,
     counts_from_ms: i64,
     forgotten_before_ms: i64,
     now_ms: i64,
@@ -141,7 +142,7 @@ impl Window {
             }
             self.table.put(&record);
         }
-        self.counts_from_ms = kept.counts_from_ms;
+        (self.baseline_ms, self.counts_from_ms) = (kept.baseline_ms, kept.counts_from_ms);
         self.forgotten_before_ms = kept.forgotten_before_ms;
         self.now_ms = kept.now_ms;
         self.restored_memory_ms = kept.memory_ms;
@@ -164,7 +165,7 @@ impl Window {
         self.unfinished = FxHashMap::default();
         self.vanished = FxHashMap::default();
         self.revived = FxHashSet::default();
-        self.counts_from_ms = i64::MAX;
+        (self.baseline_ms, self.counts_from_ms) = (i64::MIN, i64::MAX);
         self.forgotten_before_ms = i64::MIN;
         self.changed = Changed::everything();
     }
@@ -173,6 +174,7 @@ impl Window {
     fn unfinished_in_doubt(&self) -> Kept {
         Kept {
             memory_ms: self.memory_ms,
+            baseline_ms: self.baseline_ms,
             counts_from_ms: self.counts_from_ms,
             forgotten_before_ms: self.forgotten_before_ms,
             now_ms: self.now_ms,

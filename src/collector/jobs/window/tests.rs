@@ -115,8 +115,17 @@ fn an_end_in_the_second_of_the_baseline_is_after_it() {
 }
 
 #[test]
-fn a_job_known_as_unfinished_counts_whatever_its_end_time_says() {
+fn a_job_that_ended_before_the_baseline_never_counts_though_its_row_said_so_late() {
     let mut window = window();
+    list(&mut window, &[row(7, "ACTIVE")]);
+    window.observe(&done(7, NOW - 20_000, 0), Reading::Follow);
+    assert_eq!((finished(&window), in_lookback(&window)), (0, 1));
+}
+
+#[test]
+fn a_job_known_as_unfinished_counts_however_long_ago_it_ended_after_the_baseline() {
+    let mut window = window();
+    window.set_baseline(NOW - 60 * HOUR);
     list(&mut window, &[row(7, "QUEUED")]);
     window.observe(&done(7, NOW - 50 * HOUR, 0), Reading::Follow);
     window.settle(NOW);
