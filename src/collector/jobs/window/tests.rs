@@ -280,6 +280,7 @@ fn a_short_lookback_does_not_shorten_the_memory() {
 #[test]
 fn an_unfinished_job_that_vanishes_is_suspected_after_two_polls() {
     let mut window = window();
+    window.set_baseline(NOW - 60 * HOUR);
     list(&mut window, &[row(5, "ACTIVE"), row(6, "ACTIVE")]);
     list(&mut window, &[row(6, "ACTIVE")]);
     assert!(window.suspects(10).is_empty(), "it may have ended between the two walks");
