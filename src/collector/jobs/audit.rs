@@ -117,6 +117,12 @@ impl Audit {
         Ok(())
     }
 
+    /// How much is remembered from poll to poll.
+    #[cfg(test)]
+    pub fn size(&self) -> usize {
+        self.disputes.len() + self.surplus.len()
+    }
+
     /// Counts everything, or those jobs of which the edits would hurt most, and opens a dispute where the primary says
     /// another number.
     async fn compare<P: Primary>(&mut self, scene: &mut Scene<'_, P>, range: Range<i64>) -> Result<(), Failure> {

@@ -54,7 +54,11 @@ impl ServerClock {
         };
         let elapsed = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
         let expected = anchor_ms.saturating_add(elapsed);
-        let Some(reading) = reading_ms else { return Now { ms: expected, set_back: false } };
+        let Some(reading) = reading_ms else {
+            // A resumed clock in doubt goes on with the earlier of the two, as with a reading.
+            let behind = self.doubted.filter(|_| self.is_resumed).map_or(0, |(step, _)| step.min(0));
+            return Now { ms: expected.saturating_add(behind).max(anchor_ms), set_back: false };
+        };
         let step = reading.saturating_sub(expected);
         if step.saturating_abs() <= SMALL_STEP_MS {
             self.doubted = None;
@@ -154,6 +158,12 @@ mod tests {
             clock.confirm(now, Instant::now());
         }
         assert_eq!(clock.now(Some(T + 60_000), 0, None), Now { ms: T + 60_000, set_back: true });
+        // One reading is missing meanwhile.
+        let mut clock = ServerClock::resume(T, minute * 60 * 24 * 365);
+        for (reading, believed) in [(Some(T + 60_000), T + 60_000), (None, T + 60_000), (Some(T + 60_000), T + 60_000)]
+        {
+            assert_eq!(clock.now(reading, 0, None).ms, believed);
+        }
         // The primary says nonsense once.
         let mut clock = ServerClock::resume(T, minute);
         assert_eq!(clock.now(Some(T + 48 * HOUR), 0, None).ms, T + 60_000);

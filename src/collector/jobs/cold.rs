@@ -43,6 +43,8 @@ pub struct ColdRead {
 struct Range {
     after: u64,
     below: u64,
+    /// Where the next range begins, if this one has been cut: a page that was under way then may reach beyond.
+    next: Option<u64>,
     /// How many jobs these are, where that is known.
     left: Option<u64>,
     /// A page of it is being fetched.
@@ -252,8 +254,9 @@ impl ColdRead {
             return;
         }
         let read_since = asked.left.zip(range.left).map(|(then, now)| then.saturating_sub(now));
-        let upper = Range { after: middle.saturating_sub(1), below: range.below, left: upper, ..Range::default() };
-        range.below = middle;
+        let (below, next) = (range.below, range.next);
+        let upper = Range { after: middle.saturating_sub(1), below, next, left: upper, ..Range::default() };
+        (range.below, range.next) = (middle, Some(middle));
         range.left = lower.zip(read_since).map(|(lower, read)| lower.saturating_sub(read));
         self.ranges.push(upper);
     }
@@ -268,6 +271,14 @@ impl ColdRead {
             range.left = Some(0);
         }
         range.below = range.below.min(below);
+    }
+
+    /// Leaves rows of the next range to it. Returns whether there were any.
+    fn leave_to_next(&self, at: usize, page: &mut JobsPage<'_>) -> bool {
+        let Some(next) = self.ranges.get(at).and_then(|range| range.next) else { return false };
+        let rows = page.rows.len();
+        page.rows.retain(|row| row.id < next);
+        page.rows.len() < rows
     }
 
     /// A page of a range has come.
@@ -370,9 +381,13 @@ fn start<'f, P: Primary>(primary: &'f P, shared: &'f Mutex<Shared<'_, '_>>, work
 /// Fetches the next page of a range.
 async fn fetch<P: Primary>(primary: &P, shared: &Mutex<Shared<'_, '_>>, range: usize) -> Result<(), Failure> {
     let Some(ended) = lock(shared).cold.query(range) else { return Ok(()) };
-    let mut visit = |page: JobsPage<'_>| {
+    let mut visit = |mut page: JobsPage<'_>| {
         let shared = &mut *lock(shared);
+        let is_through = shared.cold.leave_to_next(range, &mut page);
         shared.cold.took(range, &page);
+        if is_through {
+            shared.cold.finish(range);
+        }
         (shared.take)(&page, shared.cold.ratio());
     };
     let query = Query::Ended(ended);

@@ -209,11 +209,12 @@ impl Counters {
         let changed = std::mem::take(&mut self.changed);
         let pairs = changed.pairs.iter().filter_map(|pair| Some((*pair, *self.pairs.get(pair)?)));
         let statuses = changed.statuses.iter().filter_map(|status| Some((*status, *self.statuses.get(status)?)));
-        KeptCounters {
-            pairs: pairs.collect(),
-            statuses: statuses.collect(),
-            unseen: self.unseen.iter().copied().collect(),
-        }
+        KeptCounters { pairs: pairs.collect(), statuses: statuses.collect(), ..self.no_changes() }
+    }
+
+    /// What is kept whole, however little has changed.
+    pub fn no_changes(&self) -> KeptCounters {
+        KeptCounters { unseen: self.unseen.iter().copied().collect(), ..KeptCounters::default() }
     }
 
     /// Everything, as if all of it had changed.

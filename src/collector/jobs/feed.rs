@@ -177,7 +177,7 @@ impl Feed {
         let now = match (self.cold.is_some(), self.watermark) {
             (false, Some(watermark)) => {
                 let now = self.clock.now(reading_ms, own_ms, None);
-                self.begin(now);
+                self.begin(now, reading_ms);
                 gap_ms = self.look_for_a_gap(primary, watermark, now, tally).await?;
                 self.follow(primary, watermark, now, tally).await?;
                 if self.missing_before_ms.is_some() {
@@ -193,7 +193,7 @@ impl Feed {
         };
         let unfinished = self.read_unfinished(primary, tally).await?;
         match tally.rows {
-            0 => self.check_rights(primary).await?,
+            0 => self.check_rights(primary, tally).await?,
             // When the lists become empty later, that is asked about at once.
             _ => self.rights_checked = None,
         }
@@ -205,8 +205,9 @@ impl Feed {
         Ok(now)
     }
 
-    fn begin(&mut self, now: Now) {
+    fn begin(&mut self, now: Now, reading_ms: Option<i64>) {
         self.window.begin(now.ms, unix_ms(SystemTime::now()));
+        self.window.may_be(reading_ms.unwrap_or(now.ms));
     }
 
     /// Who answers. Where nobody says so that is not asked at every poll.

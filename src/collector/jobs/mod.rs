@@ -94,8 +94,10 @@ impl Collector for Jobs {
     fn poll<'a>(&'a self, context: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
             let mut memory = Arc::clone(&self.memory).lock_owned().await;
-            // What was handed over need not have been published: the deadline may have come first.
-            if memory.offered.is_some() && memory.offered == context.published() {
+            // What was handed over need not have been published: the deadline may have come first. Asked once: what a
+            // failed poll has counted since was in no snapshot.
+            let offered = memory.offered.take();
+            if offered.is_some() && offered == context.published() {
                 memory.feed.window.counters_shown();
             }
             let rejected = memory.feed.poll(&self.client, context).await?;

@@ -27,7 +27,7 @@ pub enum Query {
     Unfinished,
     /// Jobs that are DONE, by ascending id.
     Ended(Ended),
-    /// The same, by descending id.
+    /// The same, by descending id; only rows with an id above 0, for others may come first.
     EndedLastId(Ended),
     /// The same, by ascending end.
     EndedFirst(Ended),
@@ -147,6 +147,9 @@ impl Query {
             }
             Query::Unfinished => (Some("state ne 'DONE'".to_owned()), Some("jobId")),
             Query::Ended(ended) => (Some(ended.filter()), Some("jobId")),
+            Query::EndedLastId(ended @ Ended { after: 0, .. }) => {
+                (Some(format!("{} and jobId gt 0", ended.filter())), Some("-jobId"))
+            }
             Query::EndedLastId(ended) => (Some(ended.filter()), Some("-jobId")),
             Query::EndedFirst(ended) => (Some(ended.filter()), Some("endTime")),
         };
@@ -204,6 +207,8 @@ mod tests {
         let (from, to) = ("lastUpdateTime ge 2025-11-26T22:00:00.000Z", "lastUpdateTime lt 2025-11-26T22:00:01.000Z");
         assert_eq!(request.filter, Some(format!("{from} and {to}")));
         assert_eq!((request.sort, request.limit), (Some("lastUpdateTime"), 50));
-        assert_eq!(Query::EndedLastId(all).to_request(1).sort, Some("-jobId"));
+        let last = Query::EndedLastId(all).to_request(1);
+        assert_eq!((last.filter, last.sort), (Some(format!("{} and jobId gt 0", all.filter())), Some("-jobId")));
+        assert_eq!(Query::EndedLastId(part).to_request(1).filter, Some(part.filter()));
     }
 }

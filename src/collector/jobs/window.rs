@@ -26,7 +26,7 @@ const SHORTEST_MEMORY_MS: i64 = 30 * 60 * 1000;
 /// How rows are to be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reading {
-    /// The first read: what is already DONE counts nothing.
+    /// The first read, or a part of the window that is read later: what is already DONE counts nothing.
     Baseline,
     /// Everything after it.
     Follow,
@@ -66,7 +66,11 @@ pub struct Window {
     counts_from_ms: i64,
     /// Jobs that ended before this have been forgotten.
     forgotten_before_ms: i64,
+    /// Ends before this have left the gauges.
+    gauges_from_ms: i64,
     now_ms: i64,
+    /// The latest that it may be.
+    latest_ms: i64,
     /// How far back the window that was restored remembered.
     restored_memory_ms: i64,
     changed: keep::Changed,
@@ -89,7 +93,9 @@ impl Window {
             baseline_ms: i64::MIN,
             counts_from_ms: i64::MAX,
             forgotten_before_ms: i64::MIN,
+            gauges_from_ms: i64::MIN,
             now_ms: i64::MAX,
+            latest_ms: i64::MAX,
             restored_memory_ms: 0,
             changed: keep::Changed::everything(),
         }
@@ -103,7 +109,13 @@ impl Window {
     /// A poll begins at `now_ms` by the primary's clock and `wall_ms` by the exporter's.
     pub fn begin(&mut self, now_ms: i64, wall_ms: u64) {
         self.now_ms = now_ms;
+        self.latest_ms = now_ms;
         self.counters.begin(wall_ms);
+    }
+
+    /// The primary's clock says something else, which may turn out to be true: times up to it are not absurd.
+    pub fn may_be(&mut self, reading_ms: i64) {
+        self.latest_ms = self.latest_ms.max(reading_ms);
     }
 
     /// Whether this very version of a job has been seen, or is none of this window's business.
@@ -136,9 +148,11 @@ impl Window {
             Some(known) if known == (Record { in_gauges: known.in_gauges, ..record }) => return,
             Some(known) => self.leave_gauges(&known),
             None => {
-                let is_new = !self.revived.remove(&row.id) && (was_unfinished || self.is_within_memory(row, &record));
                 let is_of_baseline = record.has_end && record.end_ms < self.baseline_ms;
-                if reading == Reading::Follow && is_new && !is_of_baseline {
+                let is_after_baseline = reading == Reading::Follow && self.is_within_memory(row, &record);
+                // What was seen running has ended since, wherever its end is met first.
+                let is_new = !self.revived.remove(&row.id) && (was_unfinished || is_after_baseline);
+                if is_new && !is_of_baseline {
                     self.counters.count(&finished_of(row, pair, &record));
                 }
             }
@@ -238,6 +252,10 @@ impl Window {
     pub fn settle(&mut self, now_ms: i64) {
         let gauges_from = now_ms.saturating_sub(self.lookback_ms);
         let memory_from = self.remembers_from(now_ms);
+        let left_before = std::mem::replace(&mut self.gauges_from_ms, gauges_from);
+        if gauges_from < left_before {
+            self.come_back(gauges_from, left_before);
+        }
         for stretch in self.table.stretches_up_to(stretch_of(gauges_from)) {
             let is_due = |record: &Record| record.end_ms < gauges_from;
             for record in self.table.in_stretch(stretch).filter(is_due).collect::<Vec<_>>() {
@@ -246,6 +264,14 @@ impl Window {
         }
         self.counts_from_ms = self.counts_from_ms.max(memory_from);
         self.forgotten_before_ms = self.forgotten_before_ms.max(memory_from);
+    }
+
+    /// Lengths of everything that could grow: jobs, and the bytes they take, unfinished ones, those in doubt, changes.
+    #[cfg(test)]
+    pub fn sizes(&self) -> [usize; 6] {
+        let (jobs, bytes) = (self.table.len(), self.table.bytes());
+        let [vanished, revived] = [self.vanished.len(), self.revived.len()];
+        [jobs, bytes, self.unfinished.len(), vanished, revived, self.changed.len()]
     }
 
     /// Label texts.
@@ -300,7 +326,7 @@ impl Window {
     fn reopen(&mut self, row: &JobRow<'_>) {
         let Some(known) = self.table.get(row.id) else { return };
         self.leave_gauges(&known);
-        let end_ms = row.last_update_ms.unwrap_or(known.end_ms).min(self.now_ms).max(known.end_ms);
+        let end_ms = row.last_update_ms.unwrap_or(known.end_ms).min(self.latest_ms).max(known.end_ms);
         let record = Record {
             end_ms,
             stamp: stamp_of(row),
@@ -343,6 +369,21 @@ impl Window {
             !record.done && (self.unfinished.contains_key(&record.id) || self.vanished.contains_key(&record.id));
         if record.end_ms < memory_from && !is_running {
             self.table.remove(record.id);
+        }
+    }
+
+    /// The clock was set back: what left the gauges meanwhile has its time before it again.
+    fn come_back(&mut self, from_ms: i64, to_ms: i64) {
+        let is_back =
+            |record: &Record| record.is_listed() && !record.in_gauges && (from_ms..to_ms).contains(&record.end_ms);
+        for stretch in self.table.stretches_up_to(stretch_of(to_ms)) {
+            if stretch < stretch_of(from_ms) {
+                continue;
+            }
+            for record in self.table.in_stretch(stretch).filter(is_back).collect::<Vec<_>>() {
+                self.lookback.add(&record);
+                self.table.put(&Record { in_gauges: true, ..record });
+            }
         }
     }
 

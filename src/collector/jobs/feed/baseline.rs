@@ -28,7 +28,7 @@ impl Feed {
     ) -> Result<Now, Failure> {
         if let Some(cold) = &self.cold {
             let now = self.clock.now(reading_ms, own_ms, cold.newest_ms);
-            self.begin(now);
+            self.begin(now, reading_ms);
             return Ok(now);
         }
         // What does not depend on each other is asked side by side: a first read is long enough.
@@ -43,7 +43,7 @@ impl Feed {
             self.meet(Some(identity));
         }
         let now = self.clock.now(reading_ms, own_ms, newest_ms);
-        self.begin(now);
+        self.begin(now, reading_ms);
         // Our own clock may be ahead, and a baseline in the future would count nothing until then.
         let began_ms = match reading_ms {
             Some(_) => now.ms,

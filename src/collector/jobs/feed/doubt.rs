@@ -29,15 +29,20 @@ impl Feed {
         let is_long = pause_ms >= LONG_PAUSE_MS || (!self.is_continuous && pause_ms > 0);
         let Some(first_known_ms) = self.window.first_listed_ms().filter(|_| is_long) else { return Ok(0) };
         let query = Query::EndedFirst(Ended { from_ms: first_known_ms, ..Ended::default() });
-        let mut first_ms = None;
+        let (mut first_ms, mut rejected) = (None, 0);
         let mut visit = |page: JobsPage<'_>| {
             tally.requests = tally.requests.saturating_add(1);
             first_ms = page.rows.first().and_then(|row| row.end_ms);
+            rejected = page.rejected;
         };
         match primary.page(&query, 1, &mut visit).await {
             Ok(_) => {}
             Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
             Err(_) => return Ok(0),
+        }
+        if rejected > 0 {
+            // The first one is no job to us, but it ended then and is listed.
+            return Ok(0);
         }
         let listed_from = first_ms.unwrap_or(now.ms).min(now.ms);
         let gap_ms = u64::try_from(listed_from.saturating_sub(watermark.walked_at_ms)).unwrap_or(0);
@@ -53,14 +58,16 @@ impl Feed {
     }
 
     /// An empty list may be all there is, or all that the key may see: the count endpoint tells the two apart.
-    pub(super) async fn check_rights<P: Primary>(&mut self, primary: &P) -> Result<(), Failure> {
+    pub(super) async fn check_rights<P: Primary>(&mut self, primary: &P, tally: &mut Tally) -> Result<(), Failure> {
         if self.rights_checked.is_some_and(|at| at.elapsed() < SIDE_QUESTION_EVERY) {
             return Ok(());
         }
         let mut rows = 0_u64;
         let mut visit = |page: JobsPage<'_>| rows = page.rejected.saturating_add(page.rows.len() as u64);
+        tally.requests = tally.requests.saturating_add(1);
         primary.page(&Query::Any, 1, &mut visit).await?;
         if rows == 0 {
+            tally.requests = tally.requests.saturating_add(1);
             match primary.count(None).await {
                 Err(mut refused) if refused.reason == Reason::Forbidden => {
                     refused.detail =
@@ -68,8 +75,9 @@ impl Feed {
                     return Err(refused);
                 }
                 Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
-                // A primary that cannot count says nothing about rights.
-                Err(_) | Ok(_) => {}
+                // A primary that cannot count says nothing about rights. It may only have failed once: it is asked again.
+                Err(_) => return Ok(()),
+                Ok(_) => {}
             }
         }
         self.rights_checked = Some(Instant::now());

@@ -88,8 +88,9 @@ impl Feed {
         let quiet = received.duration_since(kept).unwrap_or_default();
         let quiet_ms = i64::try_from(quiet.as_millis()).unwrap_or(0);
         watermark.walked_at_ms = then_ms.saturating_add(quiet_ms);
-        let elapsed = SystemTime::now().duration_since(received).unwrap_or_default();
-        self.clock = ServerClock::resume(watermark.walked_at_ms, elapsed);
+        // From what the primary's clock said: ours may have been set since, also while this polled.
+        let elapsed = SystemTime::now().duration_since(kept).unwrap_or_default();
+        self.clock = ServerClock::resume(then_ms, elapsed);
         self.is_continuous = false;
         Some(received)
     }

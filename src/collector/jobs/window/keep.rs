@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Unfinished, Window};
 use crate::collector::jobs::counters::KeptCounters;
 use crate::collector::jobs::packed::Packed;
-use crate::collector::jobs::table::{JobTable, Record};
+use crate::collector::jobs::table::{JobTable, Record, stretch_of};
 
 /// Records of one frame: some 600 KB.
 const RECORDS: usize = 20_000;
@@ -32,6 +32,12 @@ impl Changed {
 
     fn nothing() -> Changed {
         Changed { everything: false, ..Changed::everything() }
+    }
+
+    /// How much is remembered.
+    #[cfg(test)]
+    pub fn len(&self) -> usize {
+        self.records.len() + self.unfinished.len()
     }
 
     /// A record was put.
@@ -67,6 +73,8 @@ pub struct Kept {
     vanished: Vec<(u64, u32)>,
     /// Every job that runs again after it was forgotten.
     revived: Vec<u64>,
+    /// Jobs that changed and were forgotten at once, as their end was set far back.
+    forgotten: Vec<u64>,
     records: Vec<Packed>,
 }
 
@@ -93,6 +101,7 @@ impl Window {
         Kept {
             unfinished: changed.unfinished.iter().filter_map(unfinished).collect(),
             ended: changed.unfinished.iter().filter(|id| !self.unfinished.contains_key(id)).copied().collect(),
+            forgotten: changed.records.iter().filter(|id| self.table.get(**id).is_none()).copied().collect(),
             records: changed.records.iter().filter_map(|id| Some(Packed::new(&self.table.get(*id)?))).collect(),
             names: self.names.changes(),
             counters: self.counters.changes(),
@@ -131,6 +140,11 @@ impl Window {
         }
         self.vanished = kept.vanished.into_iter().collect();
         self.revived = kept.revived.into_iter().collect();
+        for id in kept.forgotten {
+            if let Some(known) = self.table.remove(id) {
+                self.leave_gauges(&known);
+            }
+        }
         for packed in kept.records {
             let record = packed.unpack();
             if let Some(known) = self.table.get(record.id) {
@@ -153,8 +167,16 @@ impl Window {
     pub fn restored(&mut self) -> Option<i64> {
         let now_ms = self.now_ms;
         let known_from_ms = now_ms.saturating_sub(self.restored_memory_ms);
+        // That jobs were forgotten is not kept: where this window is longer, they would come back as they were long ago.
+        for stretch in self.table.stretches_up_to(stretch_of(known_from_ms)) {
+            let is_forgotten = |record: &Record| record.end_ms < known_from_ms;
+            for record in self.table.in_stretch(stretch).filter(is_forgotten).collect::<Vec<_>>() {
+                self.expire(record, known_from_ms, known_from_ms);
+            }
+        }
         self.settle(now_ms);
-        self.changed = Changed::nothing();
+        let is_another_window = self.restored_memory_ms != self.memory_ms;
+        self.changed = if is_another_window { Changed::everything() } else { Changed::nothing() };
         (self.remembers_from(now_ms) < known_from_ms).then_some(known_from_ms)
     }
 
@@ -180,6 +202,7 @@ impl Window {
             now_ms: self.now_ms,
             vanished: self.vanished.iter().map(|(id, polls)| (*id, *polls)).collect(),
             revived: self.revived.iter().copied().collect(),
+            counters: self.counters.no_changes(),
             ..Kept::default()
         }
     }

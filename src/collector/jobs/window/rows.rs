@@ -13,7 +13,7 @@ const MOST_FILES: u64 = 1 << 48;
 
 impl Window {
     pub(super) fn plausible(&self, time_ms: Option<i64>) -> Option<i64> {
-        time_ms.filter(|time| *time <= self.now_ms.saturating_add(FURTHEST_AHEAD_MS))
+        time_ms.filter(|time| *time <= self.latest_ms.saturating_add(FURTHEST_AHEAD_MS))
     }
 
     pub(super) fn record_of(&self, row: &JobRow<'_>, pair: Pair) -> Record {
@@ -21,9 +21,11 @@ impl Window {
         let kilobytes = plausible_kilobytes(row.kilobytes_transferred).filter(|_| leaf);
         let files = row.files.filter(|files| leaf && *files < MOST_FILES);
         let end_ms = self.plausible(row.end_ms);
+        // A stamp may be set back; a job that is forgotten before it began would count as new when it is resumed.
+        let last_sign_ms = row.last_update_ms.max(row.start_ms).unwrap_or(self.now_ms).min(self.latest_ms);
         Record {
             id: row.id,
-            end_ms: end_ms.or(row.last_update_ms.map(|stamp| stamp.min(self.now_ms))).unwrap_or(0).max(0),
+            end_ms: end_ms.unwrap_or(last_sign_ms).max(0),
             kilobytes: kilobytes.unwrap_or(0),
             files: files.unwrap_or(0),
             status: row.status.and_then(|status| i32::try_from(status).ok()),
