@@ -65,9 +65,10 @@ impl Store {
     fn set_aside(&mut self, why: &str) -> Loaded {
         self.broken = true;
         let (site, file) = (&self.site, self.path.display());
+        // Where it cannot even be moved it is as good as set aside: nobody uses it.
+        recorder::state_set_aside();
         match aside::rename(&self.path) {
             Ok(aside) => {
-                recorder::state_set_aside();
                 error!(
                     site, %file, aside = %aside.display(), why,
                     "a state file cannot be used and was set aside: this site starts from a new baseline; look at the \
