@@ -26,6 +26,8 @@ mod baseline;
 mod doubt;
 mod follow;
 mod keep;
+#[cfg(test)]
+mod model;
 mod tally;
 
 pub use keep::{KeptFeed, VERSION};
