@@ -151,7 +151,6 @@ async fn rows_that_are_no_jobs_cost_no_more_than_their_share() {
         }
         assert!(most <= 6, "{most} requests with {ghosts} ghosts");
         // Clock, identity, changes, unfinished ones, and one question about what lies behind.
-        eprintln!("{ghosts}: {late}");
         bench.check();
     }
 }
