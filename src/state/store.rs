@@ -121,7 +121,7 @@ impl Store {
     }
 
     /// Says that the state as saved was still true at `at`. Writes nothing and waits for no disk; a crash may forget
-    /// it. A rewrite or an append forgets it, too. Should the file be gone, [`wants_rewrite`](Store::wants_rewrite)
+    /// it. A rewrite forgets it, too. Should the file be gone, [`wants_rewrite`](Store::wants_rewrite)
     /// says so afterwards.
     pub fn touch(&mut self, at: SystemTime) {
         let Some(open) = self.open.as_ref().filter(|_| !self.broken) else { return };

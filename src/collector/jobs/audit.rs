@@ -2,7 +2,6 @@
 //! window is held against the primary in each poll: one poll counts, the next reads a page again. Where counts differ,
 //! the stretch of time is cut in two until it is small enough to be read.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use rustc_hash::FxHashSet;
@@ -19,8 +18,6 @@ use crate::reason::{Failure, Reason};
 const READABLE: u64 = 80;
 /// What ended so shortly ago is left to following: it changes between two requests.
 const FRESH_MS: i64 = 60 * 1000;
-/// Disputes beyond this are found by the next count.
-const MOST_DISPUTES: usize = 1024;
 /// How many stretches are read together at most: half a day.
 const MOST_STRETCHES: i64 = 144;
 /// A refused count is tried again after so many polls.
@@ -29,8 +26,8 @@ const MUTE_TURNS: u64 = 64;
 /// Where the audit stands.
 #[derive(Debug, Default)]
 pub struct Audit {
-    /// Stretches of time in which the primary lists another number of jobs than are known.
-    disputes: VecDeque<Dispute>,
+    /// A stretch of time in which the primary lists another number of jobs than are known.
+    dispute: Option<Dispute>,
     /// What is being read, page by page.
     reading: Option<Reread>,
     /// Where the round that reads everything again goes on.
@@ -91,21 +88,19 @@ impl Audit {
             return Ok(());
         }
         self.surplus.retain(|(stretch, _)| whole.contains(stretch));
-        self.disputes.retain_mut(|dispute| {
-            dispute.from = dispute.from.max(whole.start);
-            dispute.to > dispute.from
-        });
+        let clamped = self.dispute.map(|dispute| Dispute { from: dispute.from.max(whole.start), ..dispute });
+        self.dispute = clamped.filter(|dispute| dispute.from < dispute.to);
         self.turn = self.turn.wrapping_add(1);
         // Somebody may have granted the right.
         self.is_mute &= !self.turn.is_multiple_of(MUTE_TURNS);
         for request in 0..most {
             // While nothing is in dispute one request is enough.
-            if request > 0 && self.disputes.is_empty() {
+            if request > 0 && self.dispute.is_none() {
                 break;
             }
             if self.reading.is_some() {
                 self.read_on(scene).await?;
-            } else if let Some(dispute) = self.disputes.pop_front() {
+            } else if let Some(dispute) = self.dispute.take() {
                 self.settle(scene, dispute).await?;
             } else if self.turn.is_multiple_of(2) && !self.is_mute {
                 self.compare(scene, whole.clone()).await?;
@@ -120,7 +115,7 @@ impl Audit {
     /// How much is remembered from poll to poll.
     #[cfg(test)]
     pub fn size(&self) -> usize {
-        self.disputes.len() + self.surplus.len()
+        self.surplus.len()
     }
 
     /// Counts everything, or those jobs of which the edits would hurt most, and opens a dispute where the primary says
@@ -134,9 +129,9 @@ impl Audit {
         };
         let Some(theirs) = self.count(scene.primary, &range, kind).await? else { return Ok(()) };
         let ours = self.known(scene.window, range.clone(), kind);
-        if theirs != ours && self.disputes.len() < MOST_DISPUTES {
+        if theirs != ours {
             debug!(theirs, ours, ?kind, "the primary lists another number of ended jobs than are known");
-            self.disputes.push_back(Dispute { from: range.start, to: range.end, kind });
+            self.dispute = Some(Dispute { from: range.start, to: range.end, kind });
         }
         Ok(())
     }
@@ -152,9 +147,9 @@ impl Audit {
         }
         let Some(lower) = self.count(scene.primary, &(from..middle), kind).await? else { return Ok(()) };
         if lower == self.known(scene.window, from..middle, kind) {
-            self.disputes.push_front(Dispute { from: middle, to, kind });
+            self.dispute = Some(Dispute { from: middle, to, kind });
         } else {
-            self.disputes.push_front(Dispute { from, to: middle, kind });
+            self.dispute = Some(Dispute { from, to: middle, kind });
         }
         Ok(())
     }
@@ -225,7 +220,17 @@ impl Audit {
                 last = last.max(row.id);
             }
         };
-        let more = scene.primary.page(&Query::Ended(query), PAGE, &mut visit).await?;
+        let more = match scene.primary.page(&Query::Ended(query), PAGE, &mut visit).await {
+            Ok(more) => more,
+            Err(failure) if ends_the_poll(failure.reason) || failure.reason == Reason::Forbidden => {
+                return Err(failure);
+            }
+            // The poll has what it was for. What was to be read comes round again.
+            Err(failure) => {
+                debug!(error = failure.detail, "a page could not be read again");
+                return Ok(());
+            }
+        };
         let upto = if more { last } else { u64::MAX };
         let stretches = scene
             .window
@@ -266,7 +271,7 @@ impl Audit {
     async fn is_believable<P: Primary>(&self, primary: &P, query: &Ended) -> Result<bool, Failure> {
         match primary.count(Some(query)).await {
             Ok(count) => Ok(count == 0),
-            Err(failure) if failure.reason == Reason::Forbidden && !self.is_mute => Err(hidden(failure)),
+            Err(failure) if failure.reason == Reason::Forbidden && self.has_counted => Err(hidden(failure)),
             Err(failure) if ends_the_poll(failure.reason) => Err(failure),
             Err(_) => Ok(false),
         }

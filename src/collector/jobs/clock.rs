@@ -19,10 +19,19 @@ const PLAUSIBLE_MS: i64 = 24 * 3600 * 1000;
 pub struct ServerClock {
     /// The last moment that was believed, and when that was.
     anchor: Option<(i64, Instant)>,
-    /// A step that is not believed yet: by how much, and how many readings agree.
-    doubted: Option<(i64, u32)>,
+    /// A step that is not believed yet.
+    doubted: Option<Doubt>,
     /// The anchor is from before a restart: it has been carried on by the exporter's wall clock.
     is_resumed: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    step_ms: i64,
+    /// How many readings agree.
+    witnesses: u32,
+    /// The last poll before it.
+    since: Instant,
 }
 
 /// What the primary's clock says.
@@ -30,8 +39,19 @@ pub struct ServerClock {
 pub struct Now {
     /// Unix milliseconds.
     pub ms: i64,
-    /// The clock was set back, and that is believed now.
+    /// The clock was set back, or may have been: what it said then when the last poll before that began. Whatever has
+    /// changed since is stamped later.
+    pub back_to_ms: Option<i64>,
+    /// That is believed.
     pub set_back: bool,
+    /// A reading says something else that is not believed yet.
+    is_in_doubt: bool,
+}
+
+impl Now {
+    fn at(ms: i64) -> Now {
+        Now { ms, back_to_ms: None, set_back: false, is_in_doubt: false }
+    }
 }
 
 impl ServerClock {
@@ -50,40 +70,50 @@ impl ServerClock {
     pub fn now(&mut self, reading_ms: Option<i64>, own_ms: i64, newest_ms: Option<i64>) -> Now {
         let Some((anchor_ms, at)) = self.anchor else {
             let ms = reading_ms.filter(|reading| is_plausible(*reading, own_ms, newest_ms)).unwrap_or(own_ms);
-            return Now { ms, set_back: false };
+            return Now::at(ms);
         };
-        let elapsed = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let expected = anchor_ms.saturating_add(elapsed);
+        let since = |at: Instant| i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let expected = anchor_ms.saturating_add(since(at));
         let Some(reading) = reading_ms else {
             // A resumed clock in doubt goes on with the earlier of the two, as with a reading.
-            let behind = self.doubted.filter(|_| self.is_resumed).map_or(0, |(step, _)| step.min(0));
-            return Now { ms: expected.saturating_add(behind).max(anchor_ms), set_back: false };
+            let behind = self.doubted.filter(|_| self.is_resumed).map_or(0, |doubt| doubt.step_ms.min(0));
+            let ms = expected.saturating_add(behind).max(anchor_ms);
+            return Now { is_in_doubt: self.doubted.is_some() || self.is_resumed, ..Now::at(ms) };
         };
-        let step = reading.saturating_sub(expected);
-        if step.saturating_abs() <= SMALL_STEP_MS {
+        let step_ms = reading.saturating_sub(expected);
+        // After a restart it is our own clock that says how much time went by, which is no proof.
+        let is_resumed = self.is_resumed;
+        let is_back = if is_resumed { reading < anchor_ms } else { step_ms < 0 };
+        let back_to = move |at: Instant| reading.saturating_sub(if is_resumed { SMALL_STEP_MS } else { since(at) });
+        let set_back = |at: Instant| Now { back_to_ms: Some(back_to(at)), set_back: true, ..Now::at(reading) };
+        if step_ms.saturating_abs() <= SMALL_STEP_MS {
             self.doubted = None;
-            self.is_resumed = false;
-            return Now { ms: reading, set_back: false };
+            // A little slower is no step: only time that comes again is.
+            return if reading < anchor_ms { set_back(at) } else { Now::at(reading) };
         }
-        let witnesses = match self.doubted {
-            Some((doubted, count)) if doubted.saturating_sub(step).saturating_abs() <= AGREEMENT_MS => count + 1,
-            _ => 1,
+        let doubt = match self.doubted {
+            Some(doubt) if doubt.step_ms.saturating_sub(step_ms).saturating_abs() <= AGREEMENT_MS => {
+                Doubt { witnesses: doubt.witnesses.saturating_add(1), ..doubt }
+            }
+            _ => Doubt { step_ms, witnesses: 1, since: at },
         };
-        if witnesses < WITNESSES {
-            self.doubted = Some((step, witnesses));
+        // Kept until a poll is complete: one that fails has not used what it believed.
+        self.doubted = Some(doubt);
+        if doubt.witnesses < WITNESSES {
             // After a restart either clock may be the wrong one. What is too late would empty the window.
             let ms = if self.is_resumed { expected.min(reading).max(anchor_ms) } else { expected };
-            return Now { ms, set_back: false };
+            let back_to_ms = is_back.then(|| back_to(doubt.since));
+            return Now { back_to_ms, is_in_doubt: true, ..Now::at(ms) };
         }
-        self.doubted = None;
-        self.is_resumed = false;
-        Now { ms: reading, set_back: step < 0 }
+        if is_back { set_back(doubt.since) } else { Now::at(reading) }
     }
 
     /// The poll that ran at `now` is complete: later readings are held against it.
     pub fn confirm(&mut self, now: Now, at: Instant) {
-        // While a resumed clock is in doubt, the steps of its readings are counted from one and the same anchor.
-        if !self.is_resumed {
+        if !now.is_in_doubt {
+            (self.anchor, self.doubted, self.is_resumed) = (Some((now.ms, at)), None, false);
+        } else if !self.is_resumed {
+            // While a resumed clock is in doubt, the steps of its readings are counted from one and the same anchor.
             self.anchor = Some((now.ms, at));
         }
     }
@@ -123,10 +153,11 @@ mod tests {
         let mut clock = settled();
         for (reading, believed) in [(T + 48 * HOUR, T), (T, T), (T + 48 * HOUR, T), (T + 48 * HOUR, T)] {
             let now = clock.now(Some(reading), T, None);
-            assert_eq!(now, Now { ms: believed, set_back: false });
+            assert_eq!((now.ms, now.set_back), (believed, false));
             clock.confirm(now, Instant::now());
         }
-        assert_eq!(clock.now(Some(T + 48 * HOUR), T, None), Now { ms: T + 48 * HOUR, set_back: false });
+        let now = clock.now(Some(T + 48 * HOUR), T, None);
+        assert_eq!((now.ms, now.set_back), (T + 48 * HOUR, false));
     }
 
     #[tokio::test(start_paused = true)]
@@ -135,7 +166,25 @@ mod tests {
         for _ in 0..2 {
             assert!(!clock.now(Some(T - HOUR), T, None).set_back);
         }
-        assert_eq!(clock.now(Some(T - HOUR), T, None), Now { ms: T - HOUR, set_back: true });
+        let now = clock.now(Some(T - HOUR), T, None);
+        assert_eq!((now.ms, now.set_back), (T - HOUR, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_set_back_tells_from_when_on_time_comes_again() {
+        let mut clock = settled();
+        tokio::time::advance(Duration::from_secs(60)).await;
+        let now = clock.now(Some(T - 240_000), T, None);
+        assert_eq!((now.ms, now.set_back, now.back_to_ms), (T - 240_000, true, Some(T - 300_000)), "a small step");
+        let slow = settled().now(Some(T + 1), T, None);
+        assert_eq!((slow.set_back, slow.back_to_ms), (false, None), "a little slower is no step");
+        let mut clock = settled();
+        for minute in 1..=3 {
+            tokio::time::advance(Duration::from_secs(60)).await;
+            let now = clock.now(Some(T - HOUR + minute * 60_000), T, None);
+            assert_eq!((now.set_back, now.back_to_ms), (minute == 3, Some(T - HOUR)), "the same, doubted or believed");
+            clock.confirm(now, Instant::now());
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -155,10 +204,11 @@ mod tests {
         let mut clock = ServerClock::resume(T, minute * 60 * 24 * 365);
         for _ in 0..2 {
             let now = clock.now(Some(T + 60_000), 0, None);
-            assert_eq!(now, Now { ms: T + 60_000, set_back: false });
+            assert_eq!((now.ms, now.set_back), (T + 60_000, false));
             clock.confirm(now, Instant::now());
         }
-        assert_eq!(clock.now(Some(T + 60_000), 0, None), Now { ms: T + 60_000, set_back: true });
+        let now = clock.now(Some(T + 60_000), 0, None);
+        assert_eq!((now.ms, now.set_back), (T + 60_000, false), "ours was the wrong one");
         // One reading is missing meanwhile.
         let mut clock = ServerClock::resume(T, minute * 60 * 24 * 365);
         for (reading, believed) in [(Some(T + 60_000), T + 60_000), (None, T + 60_000), (Some(T + 60_000), T + 60_000)]

@@ -82,6 +82,12 @@ pub struct Feed {
     restored_ms: u64,
     /// What was restored was read at another address.
     has_moved: bool,
+    /// Something besides the window has changed that must be kept.
+    has_changed: bool,
+    /// A part of the window that is being filled up.
+    filling: Option<ColdRead>,
+    /// The primary could not bear several questions at once.
+    asks_singly: bool,
     rights_checked: Option<Instant>,
     rejection_logged: bool,
 }
@@ -116,6 +122,9 @@ impl Feed {
             missing_before_ms: None,
             restored_ms: 0,
             has_moved: false,
+            has_changed: false,
+            filling: None,
+            asks_singly: false,
             rights_checked: None,
             rejection_logged: false,
         }
@@ -195,7 +204,12 @@ impl Feed {
         };
         let unfinished = self.read_unfinished(primary, tally).await?;
         match tally.rows {
-            0 => self.check_rights(primary, tally).await?,
+            0 => {
+                // What a key without rights has planned to read is nothing: it is planned again.
+                let planned = self.cold.take();
+                self.check_rights(primary, tally).await?;
+                self.cold = planned;
+            }
             // When the lists become empty later, that is asked about at once.
             _ => self.rights_checked = None,
         }
@@ -210,12 +224,17 @@ impl Feed {
     fn begin(&mut self, now: Now, reading_ms: Option<i64>) {
         self.window.begin(now.ms, unix_ms(SystemTime::now()));
         self.window.may_be(reading_ms.unwrap_or(now.ms));
+        if let Some(back_to_ms) = now.back_to_ms {
+            self.window.clock_set_back(back_to_ms, now.set_back);
+            self.has_changed |= now.set_back;
+        }
     }
 
     /// Who answers. Where nobody says so that is not asked at every poll.
     async fn ask_identity<P: Primary>(&self, primary: &P) -> Result<Option<Identity>, Failure> {
         match self.identity_asked {
-            Some(at) if at.elapsed() < SIDE_QUESTION_EVERY => Ok(None),
+            // Who was known is asked for at every poll: another one may answer by now.
+            Some(at) if self.identity.is_none() && at.elapsed() < SIDE_QUESTION_EVERY => Ok(None),
             _ => primary.identity().await,
         }
     }
@@ -227,10 +246,11 @@ impl Feed {
 
     /// Another primary under the site's name has other jobs under the same ids: everything is read anew.
     fn meet(&mut self, identity: Option<Identity>) {
-        if identity.is_none() {
-            self.identity_asked.get_or_insert_with(Instant::now);
-        } else {
-            self.identity_asked = None;
+        let is_due = self.identity_asked.is_none_or(|at| at.elapsed() >= SIDE_QUESTION_EVERY);
+        match identity {
+            Some(_) => self.identity_asked = None,
+            None if is_due => self.identity_asked = Some(Instant::now()),
+            None => {}
         }
         let is_same = match (&self.identity, &identity) {
             (Some(Identity::HostId(known)), Some(Identity::HostId(met))) => Some(known == met),
@@ -248,24 +268,27 @@ impl Feed {
             self.clock = ServerClock::default();
             (self.cold, self.watermark, self.resume_ms) = (None, None, None);
             (self.audit, self.is_continuous, self.missing_before_ms) = (Audit::default(), false, None);
-            self.identity = None;
+            (self.identity, self.filling) = (None, None);
         }
-        self.has_moved = false;
+        self.has_changed |= std::mem::take(&mut self.has_moved);
         let is_better = matches!((&self.identity, &identity), (Some(Identity::HostId(_)), Some(Identity::Name(_))));
-        if !is_better {
-            self.identity = identity.or(self.identity.take());
+        if !is_better && identity.is_some() && self.identity != identity {
+            self.identity = identity;
+            self.has_changed = true;
         }
     }
 
     /// The whole poll is read: following goes on from here.
     fn complete(&mut self, now: Now, tally: &Tally, gap_ms: u64) {
         let was_cold = self.cold.is_some();
+        // What changed during a first read has not been walked yet.
+        let walked_at_ms = self.cold.as_ref().map(|cold| cold.began_ms);
         let newest_ms = match (self.cold.take(), self.watermark) {
             (Some(cold), _) => {
                 self.window.set_baseline(cold.began_ms);
                 info!(
                     site = &*self.settings.site,
-                    jobs = cold.rows,
+                    jobs = cold.rows(),
                     "the first read of jobs is complete; from here on finished jobs are counted"
                 );
                 cold.newest_ms.map_or(cold.began_ms, |newest| newest.min(cold.began_ms))
@@ -276,14 +299,20 @@ impl Feed {
             (None, None) => now.ms,
         };
         // What is stamped by a clock that was set back must not lie behind the watermark.
-        let newest_ms = if now.set_back { newest_ms.min(now.ms) } else { newest_ms };
-        if now.set_back {
-            self.window.clock_set_back(now.ms);
-        }
+        let newest_ms = newest_ms.min(now.ms);
         self.resume_ms = None;
-        self.watermark = Some(Watermark { newest_ms, walked_at_ms: now.ms });
+        self.watermark = Some(Watermark { newest_ms, walked_at_ms: walked_at_ms.unwrap_or(now.ms) });
         self.lateness.watched(now.ms);
-        self.gap_ms = self.gap_ms.saturating_add(gap_ms);
+        if gap_ms > 0 {
+            let gap = Duration::from_millis(gap_ms);
+            warn!(
+                site = &*self.settings.site,
+                ?gap,
+                "the primary no longer lists what ended after the last complete poll: jobs of this time may go uncounted"
+            );
+            self.gap_ms = self.gap_ms.saturating_add(gap_ms);
+            self.has_changed = true;
+        }
         self.has_followed = self.is_continuous && !was_cold;
         self.is_continuous = true;
     }

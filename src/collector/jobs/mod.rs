@@ -113,8 +113,8 @@ impl Collector for Jobs {
     }
 
     fn is_bounded(&self) -> bool {
-        // Asked between two polls, when nobody holds the feed.
-        self.memory.try_lock().is_ok_and(|memory| memory.feed.is_short())
+        // Asked between two polls, when nobody holds the feed; unless a dropped poll is still being kept, which must end.
+        self.memory.try_lock().map_or(true, |memory| memory.feed.is_short())
     }
 
     fn credential_changes(&self) -> u64 {

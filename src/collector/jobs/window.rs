@@ -154,6 +154,9 @@ impl Window {
                 let is_new = !self.revived.remove(&row.id) && (was_unfinished || is_after_baseline);
                 if is_new && !is_of_baseline {
                     self.counters.count(&finished_of(row, pair, &record));
+                } else if record.end_ms < self.forgotten_before_ms {
+                    // It would be forgotten at once, and met again at the next poll.
+                    return;
                 }
             }
         }
@@ -178,13 +181,18 @@ impl Window {
         // NetBackup writes end times in whole seconds: one that ended in the second of the beginning ended after it.
         self.baseline_ms = began_ms.saturating_sub(began_ms.rem_euclid(1000));
         self.counts_from_ms = self.baseline_ms;
+        // Nothing has been counted before, however long the first read took.
+        self.forgotten_before_ms = self.remembers_from(self.baseline_ms);
     }
 
-    /// The primary's clock was set back to `now_ms`: what ends from now on counts.
-    pub fn clock_set_back(&mut self, now_ms: i64) {
-        self.baseline_ms = self.baseline_ms.min(now_ms);
-        self.counts_from_ms = self.counts_from_ms.min(now_ms);
-        self.forgotten_before_ms = self.forgotten_before_ms.min(self.remembers_from(now_ms));
+    /// The primary's clock was set back, or may have been, when it said `back_to_ms`: what ends from then on counts.
+    pub fn clock_set_back(&mut self, back_to_ms: i64, is_believed: bool) {
+        if is_believed {
+            self.forgotten_before_ms = self.forgotten_before_ms.min(self.remembers_from(back_to_ms));
+        }
+        self.baseline_ms = self.baseline_ms.min(back_to_ms);
+        // What has been forgotten may have been counted.
+        self.counts_from_ms = self.counts_from_ms.min(back_to_ms.max(self.forgotten_before_ms));
     }
 
     /// Makes a row of the list of unfinished jobs ready for [`Window::replace_unfinished`].

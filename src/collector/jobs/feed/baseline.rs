@@ -36,9 +36,15 @@ impl Feed {
         let mut visit = |page: JobsPage<'_>| newest_ms = page.rows.first().and_then(|row| row.last_update_ms);
         let newest = primary.page(&Query::NewestChange, 1, &mut visit);
         let likely_ms = reading_ms.unwrap_or(own_ms);
-        let plan = ColdRead::plan(primary, (self.window.remembers_from(likely_ms), None), likely_ms);
-        let (newest, plan, identity) = tokio::join!(newest, plan, self.ask_identity_first(primary));
+        let singly = std::mem::replace(&mut self.asks_singly, true);
+        let plan = ColdRead::plan(primary, self.before_baseline(likely_ms), likely_ms, singly);
+        let identity = self.ask_identity_first(primary);
+        let (newest, plan, identity) = match singly {
+            true => (newest.await, plan.await, identity.await),
+            false => tokio::join!(newest, plan, identity),
+        };
         let (_, mut cold) = (newest?, plan?);
+        self.asks_singly = false;
         if let Some(identity) = identity? {
             self.meet(Some(identity));
         }
@@ -50,7 +56,7 @@ impl Feed {
             None => newest_ms.map_or(now.ms, |newest| newest.min(now.ms)),
         };
         if now.ms != likely_ms {
-            cold = ColdRead::plan(primary, (self.window.remembers_from(now.ms), None), began_ms).await?;
+            cold = ColdRead::plan(primary, self.before_baseline(began_ms), began_ms, true).await?;
         }
         (cold.began_ms, cold.newest_ms) = (began_ms, newest_ms);
         self.cold = Some(cold);
@@ -67,6 +73,12 @@ impl Feed {
         read_ended(cold, &mut self.window, primary, context, &self.settings, tally).await
     }
 
+    /// The ends that a first read begun at `began_ms` reads. What ends later is left to following, whichever of its pages
+    /// comes first; NetBackup writes ends in whole seconds.
+    fn before_baseline(&self, began_ms: i64) -> (i64, Option<i64>) {
+        (self.window.remembers_from(began_ms), Some(began_ms.saturating_sub(began_ms.rem_euclid(1000))))
+    }
+
     /// The window has been made longer: what ended before the part that was kept is read, and counts nothing.
     pub(super) async fn fill_up<P: Primary>(
         &mut self,
@@ -75,10 +87,13 @@ impl Feed {
         now: Now,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
-        let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
-        let mut missing = ColdRead::plan(primary, ends, now.ms).await?;
-        read_ended(&mut missing, &mut self.window, primary, context, &self.settings, tally).await?;
-        self.missing_before_ms = None;
+        if self.filling.is_none() && self.missing_before_ms.is_some() {
+            let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
+            self.filling = Some(ColdRead::plan(primary, ends, now.ms, false).await?);
+        }
+        let Some(filling) = &mut self.filling else { return Ok(()) };
+        read_ended(filling, &mut self.window, primary, context, &self.settings, tally).await?;
+        (self.filling, self.missing_before_ms) = (None, None);
         Ok(())
     }
 }
@@ -94,7 +109,8 @@ async fn read_ended<P: Primary>(
 ) -> Result<(), Failure> {
     let mut said = Instant::now();
     let mut take = |page: &JobsPage<'_>, ratio: f64| {
-        tally.add(page);
+        // The stamps of ended jobs say nothing about how far the changes have been read.
+        tally.count(page);
         for row in &page.rows {
             window.observe(row, Reading::Baseline);
         }

@@ -1,9 +1,6 @@
 //! What an answer does not say: whether jobs went unseen during a pause, and whether an empty list is all there is.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
-use tracing::warn;
 
 use super::tally::Tally;
 use super::{Feed, SIDE_QUESTION_EVERY, Watermark};
@@ -14,6 +11,8 @@ use crate::reason::{Failure, Reason};
 
 /// After so long without a complete poll the primary may have let jobs expire that nobody counted.
 const LONG_PAUSE_MS: i64 = 10 * 60 * 1000;
+/// A primary that knew no job before such a pause may have had some, and let them expire.
+const VERY_LONG_PAUSE_MS: i64 = 24 * 3600 * 1000;
 
 impl Feed {
     /// After a long pause: for how long jobs may have ended that the primary no longer lists. It may where it no longer
@@ -27,7 +26,12 @@ impl Feed {
     ) -> Result<u64, Failure> {
         let pause_ms = now.ms.saturating_sub(watermark.walked_at_ms);
         let is_long = pause_ms >= LONG_PAUSE_MS || (!self.is_continuous && pause_ms > 0);
-        let Some(first_known_ms) = self.window.first_listed_ms().filter(|_| is_long) else { return Ok(0) };
+        let first_known_ms = match self.window.first_listed_ms() {
+            Some(known) if is_long => known,
+            // Nothing is known that could be missed: only whether anything from before is listed still.
+            None if pause_ms >= VERY_LONG_PAUSE_MS => 0,
+            _ => return Ok(0),
+        };
         let query = Query::EndedFirst(Ended { from_ms: first_known_ms, ..Ended::default() });
         let (mut first_ms, mut rejected) = (None, 0);
         let mut visit = |page: JobsPage<'_>| {
@@ -46,14 +50,6 @@ impl Feed {
         }
         let listed_from = first_ms.unwrap_or(now.ms).min(now.ms);
         let gap_ms = u64::try_from(listed_from.saturating_sub(watermark.walked_at_ms)).unwrap_or(0);
-        if gap_ms > 0 {
-            let gap = Duration::from_millis(gap_ms);
-            warn!(
-                site = &*self.settings.site,
-                ?gap,
-                "the primary no longer lists what ended after the last complete poll: jobs of this time may go uncounted"
-            );
-        }
         Ok(gap_ms)
     }
 

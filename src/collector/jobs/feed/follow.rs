@@ -31,7 +31,10 @@ impl Feed {
     ) -> Result<(), Failure> {
         let overlap_ms = self.lateness.overlap_ms(now.ms);
         let from = watermark.reads_from(now.ms, overlap_ms);
-        let from = self.resume_ms.map_or(from, |reached| from.max(reached.saturating_sub(overlap_ms)));
+        let from = match now.back_to_ms.filter(|_| now.set_back) {
+            Some(back_to_ms) => from.min(back_to_ms.saturating_sub(overlap_ms)),
+            None => self.resume_ms.map_or(from, |reached| from.max(reached.saturating_sub(overlap_ms))),
+        };
         let (window, resume_ms, lateness) = (&mut self.window, &mut self.resume_ms, &mut self.lateness);
         // What the process before this one saw last need not have been kept, and a first read leaves out what has no end.
         let watched_until = if self.has_followed { watermark.walked_at_ms } else { i64::MIN };

@@ -33,7 +33,7 @@ pub struct KeptFeed {
 impl Feed {
     /// Whether anything has changed that must be kept.
     pub fn has_changed(&self) -> bool {
-        self.window.has_changed()
+        self.has_changed || self.window.has_changed()
     }
 
     /// Whether [`Feed::changes`] would not say it all.
@@ -48,6 +48,7 @@ impl Feed {
 
     /// What has changed since it was last kept. The poll whose last answer came at `received` is complete.
     pub fn changes(&mut self, received: SystemTime) -> KeptFeed {
+        self.has_changed = false;
         let window = self.window.changes();
         self.kept(received, window)
     }
@@ -61,6 +62,7 @@ impl Feed {
         received: SystemTime,
         mut take: impl FnMut(&KeptFeed) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.has_changed = false;
         let head = self.kept(received, Kept::default());
         self.window.everything(|window| take(&KeptFeed { window, ..head.clone() }))
     }

@@ -212,7 +212,7 @@ fn a_clock_that_was_set_back_does_not_stop_the_counting() {
     window.settle(NOW + 1000 * HOUR);
     window.observe(&done(1, NOW + HOUR, 0), Reading::Follow);
     assert_eq!(finished(&window), 0);
-    window.clock_set_back(NOW + 2 * HOUR);
+    window.clock_set_back(NOW + 2 * HOUR, true);
     window.observe(&done(2, NOW + 2 * HOUR, 0), Reading::Follow);
     assert_eq!(finished(&window), 1);
 }

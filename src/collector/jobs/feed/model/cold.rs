@@ -42,7 +42,7 @@ fn end(world: &mut super::primary::World, id: u64) {
 }
 
 async fn plan(model: &Model) -> Result<ColdRead, Failure> {
-    let planned = ColdRead::plan(model, (START_MS - HOUR_MS, None), START_MS).await;
+    let planned = ColdRead::plan(model, (START_MS - HOUR_MS, None), START_MS, false).await;
     // The few questions of a plan come at once: that they wait for one another is the client's doing.
     model.world().most_in_flight = 0;
     planned

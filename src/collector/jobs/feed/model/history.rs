@@ -129,7 +129,10 @@ impl World {
                 self.finish(row, done, late_s);
             }
             Event::Resume { job, late_s } => {
-                let Some(row) = self.pick(job, |row| row.state == "DONE" && is_tellable(row, now)) else { return };
+                // When one without a start is forgotten, nothing tells its next end from that of a new job.
+                let is_meant =
+                    |row: &JobRow<'_>| row.state == "DONE" && row.start_ms.is_some() && is_tellable(row, now);
+                let Some(row) = self.pick(job, is_meant) else { return };
                 let row =
                     JobRow { state: "ACTIVE".into(), status: None, end_ms: None, last_update_ms: Some(now), ..row };
                 self.write(row, ms(late_s));

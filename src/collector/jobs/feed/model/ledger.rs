@@ -42,6 +42,11 @@ pub struct Ledger {
     pub completed: Option<(i64, i64)>,
     /// Ends from which on an unknown row counts; `None`: there is no baseline.
     pub edge_ms: Option<i64>,
+    /// What a clock that may have been set back said then when the last poll began.
+    back_to_ms: Option<i64>,
+    memory_ms: i64,
+    /// No poll has been complete since a restart.
+    is_resumed: bool,
     /// Ends before which no job ever counts.
     baseline_ms: Option<i64>,
     /// Ends before which jobs have been forgotten: one that was never told and began before may have been counted.
@@ -64,6 +69,21 @@ impl Ledger {
         (self.reading_ms, self.has_reading, self.read_at_ms) = (reading_ms, has_reading, at_ms);
         self.believed_ms = reading_ms;
         self.list.clear();
+        // A clock that was set back, or may have been: what ended since the last poll before that may count.
+        // While a step is in doubt it is the poll before the doubt that counts.
+        let doubted_ms = self.back_to_ms.unwrap_or(i64::MAX);
+        self.back_to_ms = self.completed.filter(|_| has_reading).and_then(|(then, at)| {
+            let elapsed = at_ms - at;
+            // After a restart nobody knows how long it took.
+            let is_far_back = !self.is_resumed && reading_ms < then + elapsed - SMALL_STEP_MS;
+            let back_ms = if self.is_resumed { SMALL_STEP_MS } else { elapsed };
+            (reading_ms < then || is_far_back).then_some(doubted_ms.min(reading_ms - back_ms))
+        });
+        if let Some(back_to_ms) = self.back_to_ms {
+            let forgotten_ms = self.forgotten_ms.unwrap_or(i64::MIN);
+            self.edge_ms = self.edge_ms.map(|edge| edge.min(back_to_ms.max(forgotten_ms)));
+            self.baseline_ms = self.baseline_ms.map(|baseline| baseline.min(back_to_ms));
+        }
     }
 
     /// The feed was told who answers. Another primary has other jobs; what has been counted stays counted.
@@ -87,6 +107,12 @@ impl Ledger {
         // A step of the clock is believed when it lasts; until then the feed asks for no change after what it believes.
         if let Query::Changed(_, to_ms) = query {
             self.believed_ms = *to_ms;
+            if let Some(back_to_ms) = self.back_to_ms.filter(|_| *to_ms == self.reading_ms) {
+                let forgotten_ms = back_to_ms - self.memory_ms;
+                self.forgotten_ms = self.forgotten_ms.map(|forgotten| forgotten.min(forgotten_ms));
+                let forgotten_ms = self.forgotten_ms.unwrap_or(i64::MIN);
+                self.edge_ms = self.edge_ms.map(|edge| edge.min(back_to_ms.max(forgotten_ms)));
+            }
         }
     }
 
@@ -164,28 +190,24 @@ impl Ledger {
 
     /// A poll is complete: it was `now_ms` at the primary, as the feed believes, when its clock was read.
     pub fn complete(&mut self, now_ms: i64, memory_ms: i64) {
-        let expected = self.completed.map(|(then, at)| then + self.read_at_ms - at);
-        let is_set_back = expected.is_some_and(|expected| now_ms < expected - SMALL_STEP_MS);
         self.completed = Some((now_ms, self.read_at_ms));
-        let forgotten_ms = self.forgotten_ms.map_or(now_ms - memory_ms, |ms| ms.max(now_ms - memory_ms));
-        self.forgotten_ms = Some(if is_set_back { now_ms - memory_ms } else { forgotten_ms });
+        (self.memory_ms, self.is_resumed) = (memory_ms, false);
         // Ends are in whole seconds: in the second in which the read began is after it.
         let began_ms = self.began_ms - self.began_ms.rem_euclid(1000);
-        let baseline_ms = self.baseline_ms.unwrap_or(began_ms);
-        self.baseline_ms = Some(if is_set_back { baseline_ms.min(now_ms) } else { baseline_ms });
+        self.forgotten_ms = Some(self.forgotten_ms.map_or(began_ms - memory_ms, |ms| ms.max(now_ms - memory_ms)));
+        self.baseline_ms.get_or_insert(began_ms);
         self.edge_ms = Some(match self.edge_ms {
             None => {
                 self.baseline_at = Some(self.read_at_ms);
                 began_ms
             }
-            // What ends after a clock was set back counts, whatever it said before.
-            Some(edge) if is_set_back => edge.max(now_ms - memory_ms).min(now_ms),
             Some(edge) => edge.max(now_ms - memory_ms),
         });
     }
 
     /// The feed was restored with another memory.
     pub fn restored(&mut self, memory_ms: i64) {
+        self.is_resumed = true;
         let kept = self.completed.map_or(i64::MIN, |(then, _)| then);
         self.edge_ms = self.edge_ms.map(|edge| edge.max(kept - memory_ms));
         self.forgotten_ms = self.forgotten_ms.map(|forgotten| forgotten.max(kept - memory_ms));
