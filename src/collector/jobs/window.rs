@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::counters::{Counters, Pair};
 use super::lookback::Lookback;
 use super::names::{Name, Names};
-use super::table::{JobTable, Kind, Record, STRETCH_MS, stretch_of};
+use super::table::{JobTable, Kind, Record, STRETCH_MS};
 use crate::netbackup::JobRow;
 
+mod expiry;
 pub mod keep;
 mod rows;
 
@@ -256,24 +257,6 @@ impl Window {
         }
     }
 
-    /// Ends a poll at `now_ms` by the primary's clock: what is too old leaves the gauges and the memory.
-    pub fn settle(&mut self, now_ms: i64) {
-        let gauges_from = now_ms.saturating_sub(self.lookback_ms);
-        let memory_from = self.remembers_from(now_ms);
-        let left_before = std::mem::replace(&mut self.gauges_from_ms, gauges_from);
-        if gauges_from < left_before {
-            self.come_back(gauges_from, left_before);
-        }
-        for stretch in self.table.stretches_up_to(stretch_of(gauges_from)) {
-            let is_due = |record: &Record| record.end_ms < gauges_from;
-            for record in self.table.in_stretch(stretch).filter(is_due).collect::<Vec<_>>() {
-                self.expire(record, gauges_from, memory_from);
-            }
-        }
-        self.counts_from_ms = self.counts_from_ms.max(memory_from);
-        self.forgotten_before_ms = self.forgotten_before_ms.max(memory_from);
-    }
-
     /// Lengths of everything that could grow: jobs, and the bytes they take, unfinished ones, those in doubt, changes.
     #[cfg(test)]
     pub fn sizes(&self) -> [usize; 6] {
@@ -364,35 +347,6 @@ impl Window {
 
     fn began_before_memory(&self, row: &JobRow<'_>) -> bool {
         row.start_ms.is_some_and(|start| start < self.forgotten_before_ms)
-    }
-
-    /// Takes a job out of gauges and memory as its time has come. That is a matter of time alone, so it is not kept.
-    fn expire(&mut self, record: Record, gauges_from: i64, memory_from: i64) {
-        if record.in_gauges && record.end_ms < gauges_from {
-            self.leave_gauges(&record);
-            self.table.put(&Record { in_gauges: false, ..record });
-        }
-        // A job that runs again stays known until it has ended for good.
-        let is_running =
-            !record.done && (self.unfinished.contains_key(&record.id) || self.vanished.contains_key(&record.id));
-        if record.end_ms < memory_from && !is_running {
-            self.table.remove(record.id);
-        }
-    }
-
-    /// The clock was set back: what left the gauges meanwhile has its time before it again.
-    fn come_back(&mut self, from_ms: i64, to_ms: i64) {
-        let is_back =
-            |record: &Record| record.is_listed() && !record.in_gauges && (from_ms..to_ms).contains(&record.end_ms);
-        for stretch in self.table.stretches_up_to(stretch_of(to_ms)) {
-            if stretch < stretch_of(from_ms) {
-                continue;
-            }
-            for record in self.table.in_stretch(stretch).filter(is_back).collect::<Vec<_>>() {
-                self.lookback.add(&record);
-                self.table.put(&Record { in_gauges: true, ..record });
-            }
-        }
     }
 
     fn leave_gauges(&mut self, record: &Record) {
