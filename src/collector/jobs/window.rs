@@ -182,8 +182,8 @@ impl Window {
         // NetBackup writes end times in whole seconds: one that ended in the second of the beginning ended after it.
         self.baseline_ms = began_ms.saturating_sub(began_ms.rem_euclid(1000));
         self.counts_from_ms = self.baseline_ms;
-        // Nothing has been counted before, however long the first read took.
-        self.forgotten_before_ms = self.remembers_from(self.baseline_ms);
+        // Nothing has been counted before, however long the first read took and a job has been running.
+        self.forgotten_before_ms = i64::MIN;
     }
 
     /// The primary's clock was set back, or may have been, when it said `back_to_ms`: what ends from then on counts.

@@ -194,7 +194,7 @@ impl Ledger {
         (self.memory_ms, self.is_resumed) = (memory_ms, false);
         // Ends are in whole seconds: in the second in which the read began is after it.
         let began_ms = self.began_ms - self.began_ms.rem_euclid(1000);
-        self.forgotten_ms = Some(self.forgotten_ms.map_or(began_ms - memory_ms, |ms| ms.max(now_ms - memory_ms)));
+        self.forgotten_ms = Some(self.forgotten_ms.map_or(i64::MIN, |ms| ms.max(now_ms - memory_ms)));
         self.baseline_ms.get_or_insert(began_ms);
         self.edge_ms = Some(match self.edge_ms {
             None => {
