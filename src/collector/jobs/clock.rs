@@ -44,13 +44,15 @@ pub struct Now {
     pub back_to_ms: Option<i64>,
     /// That is believed.
     pub set_back: bool,
+    /// The earliest that it may be: nothing is forgotten that is not old by this time too.
+    pub earliest_ms: i64,
     /// A reading says something else that is not believed yet.
     is_in_doubt: bool,
 }
 
 impl Now {
     fn at(ms: i64) -> Now {
-        Now { ms, back_to_ms: None, set_back: false, is_in_doubt: false }
+        Now { ms, back_to_ms: None, set_back: false, earliest_ms: ms, is_in_doubt: false }
     }
 }
 
@@ -103,7 +105,8 @@ impl ServerClock {
             // After a restart either clock may be the wrong one. What is too late would empty the window.
             let ms = if self.is_resumed { expected.min(reading).max(anchor_ms) } else { expected };
             let back_to_ms = is_back.then(|| back_to(doubt.since));
-            return Now { back_to_ms, is_in_doubt: true, ..Now::at(ms) };
+            let earliest_ms = if is_back { reading.min(ms) } else { ms };
+            return Now { back_to_ms, earliest_ms, is_in_doubt: true, ..Now::at(ms) };
         }
         if is_back { set_back(doubt.since) } else { Now::at(reading) }
     }

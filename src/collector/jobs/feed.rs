@@ -216,7 +216,7 @@ impl Feed {
         self.window.replace_unfinished(unfinished);
         self.resolve_suspects(primary, tally).await;
         self.look_behind(primary, now, tally).await?;
-        self.window.settle(now.ms);
+        self.window.settle(now.ms, now.earliest_ms);
         self.complete(now, tally, gap_ms);
         Ok(now)
     }

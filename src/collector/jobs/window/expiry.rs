@@ -4,10 +4,11 @@ use super::Window;
 use crate::collector::jobs::table::{Record, stretch_of};
 
 impl Window {
-    /// Ends a poll at `now_ms` by the primary's clock: what is too old leaves the gauges and the memory.
-    pub fn settle(&mut self, now_ms: i64) {
+    /// Ends a poll at `now_ms` by the primary's clock: what is too old leaves the gauges, and the memory where it is too old
+    /// at `earliest_ms` too.
+    pub fn settle(&mut self, now_ms: i64, earliest_ms: i64) {
         let gauges_from = now_ms.saturating_sub(self.lookback_ms);
-        let memory_from = self.remembers_from(now_ms);
+        let memory_from = self.remembers_from(earliest_ms);
         let left_before = std::mem::replace(&mut self.gauges_from_ms, gauges_from);
         if gauges_from < left_before {
             self.come_back(gauges_from, left_before);

@@ -174,7 +174,7 @@ impl Window {
                 self.expire(record, known_from_ms, known_from_ms);
             }
         }
-        self.settle(now_ms);
+        self.settle(now_ms, now_ms);
         let is_another_window = self.restored_memory_ms != self.memory_ms;
         self.changed = if is_another_window { Changed::everything() } else { Changed::nothing() };
         (self.remembers_from(now_ms) < known_from_ms).then_some(known_from_ms)

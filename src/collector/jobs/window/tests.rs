@@ -33,6 +33,10 @@ fn window() -> Window {
     window
 }
 
+fn settle(window: &mut Window, now_ms: i64) {
+    window.settle(now_ms, now_ms);
+}
+
 fn finished(window: &Window) -> u64 {
     window.counters().pairs.values().flat_map(|counters| counters.outcomes).sum()
 }
@@ -58,7 +62,7 @@ fn the_baseline_counts_nothing_but_fills_the_gauges_and_shows_zeros() {
     window.observe(&done(1, NOW - HOUR, 0), Reading::Baseline);
     window.observe(&done(2, NOW - 2 * HOUR, 96), Reading::Baseline);
     window.set_baseline(NOW);
-    window.settle(NOW);
+    settle(&mut window, NOW);
     assert_eq!((finished(&window), in_lookback(&window)), (0, 2));
     assert_eq!(window.counters().pairs.len(), 1, "the pair stands at 0");
     window.observe(&done(1, NOW - HOUR, 0), Reading::Follow);
@@ -72,7 +76,7 @@ fn a_job_counts_once_with_its_first_status_and_a_later_change_moves_only_the_gau
     window.observe(&done(7, NOW + 1000, 0), Reading::Follow);
     window.observe(&done(7, NOW + 1000, 0), Reading::Follow);
     window.observe(&done(7, NOW + 2000, 96), Reading::Follow);
-    window.settle(NOW + HOUR);
+    settle(&mut window, NOW + HOUR);
     let counters = window.counters().pairs.values().next().unwrap();
     assert_eq!(counters.outcomes, [1, 0, 0, 0, 0]);
     let statuses: Vec<_> = window.lookback().jobs.iter().map(|(group, count)| (group.status, *count)).collect();
@@ -86,7 +90,7 @@ fn a_resumed_job_leaves_the_gauges_and_is_not_counted_again() {
     list(&mut window, &[row(7, "ACTIVE")]);
     assert_eq!((finished(&window), in_lookback(&window)), (1, 0));
     // It runs for longer than the window remembers ended jobs, and must still not be counted twice.
-    window.settle(NOW + 100 * HOUR);
+    settle(&mut window, NOW + 100 * HOUR);
     window.observe(&done(7, NOW + 100 * HOUR, 1), Reading::Follow);
     assert_eq!((finished(&window), in_lookback(&window)), (1, 1));
 }
@@ -98,7 +102,7 @@ fn an_unknown_row_counts_when_it_ended_after_the_baseline_and_within_memory() {
     assert_eq!(finished(&window), 0, "ended before the baseline, however late the row changes");
     window.observe(&done(2, NOW, 0), Reading::Follow);
     assert_eq!(finished(&window), 1);
-    window.settle(NOW + 48 * HOUR);
+    settle(&mut window, NOW + 48 * HOUR);
     window.observe(&done(3, NOW + HOUR, 0), Reading::Follow);
     assert_eq!(finished(&window), 1, "so old that it may have been counted and forgotten");
     let late = JobRow { start_ms: Some(NOW + 29 * HOUR), ..done(4, NOW + 30 * HOUR, 0) };
@@ -128,7 +132,7 @@ fn a_job_known_as_unfinished_counts_however_long_ago_it_ended_after_the_baseline
     window.set_baseline(NOW - 60 * HOUR);
     list(&mut window, &[row(7, "QUEUED")]);
     window.observe(&done(7, NOW - 50 * HOUR, 0), Reading::Follow);
-    window.settle(NOW);
+    settle(&mut window, NOW);
     assert_eq!((finished(&window), in_lookback(&window)), (1, 0));
     window.replace_unfinished(FxHashMap::default());
     window.observe(&done(7, NOW - 50 * HOUR, 0), Reading::Follow);
@@ -155,7 +159,7 @@ fn an_end_in_the_future_is_no_end() {
     window.observe(&done(1, NOW + 24 * 365 * HOUR, 0), Reading::Follow);
     window.observe(&done(2, NOW + 60_000, 0), Reading::Follow);
     assert_eq!(in_lookback(&window), 1, "a minute of difference between two clocks is normal");
-    window.settle(NOW + 48 * HOUR);
+    settle(&mut window, NOW + 48 * HOUR);
     assert_eq!(window.table.len(), 0, "nor is it remembered for a year");
 }
 
@@ -184,7 +188,7 @@ fn a_resumed_job_that_vanishes_from_the_list_is_not_counted_again() {
     // It ends between the two walks of one poll, after its first end has left the memory.
     window.begin(NOW + 30 * HOUR, 0);
     window.replace_unfinished(FxHashMap::default());
-    window.settle(NOW + 30 * HOUR);
+    settle(&mut window, NOW + 30 * HOUR);
     window.observe(&done(7, NOW + 30 * HOUR, 0), Reading::Follow);
     assert_eq!(finished(&window), 1);
 }
@@ -201,7 +205,7 @@ fn a_suspect_that_still_runs_stays_unfinished() {
     window.resolved(7, Some(&row(7, "ACTIVE")));
     window.resolved(8, None);
     assert_eq!(window.unfinished().count(), 1);
-    window.settle(NOW + 100 * HOUR);
+    settle(&mut window, NOW + 100 * HOUR);
     window.observe(&done(7, NOW + 100 * HOUR, 0), Reading::Follow);
     assert_eq!(finished(&window), 1, "its first DONE was counted");
 }
@@ -209,7 +213,7 @@ fn a_suspect_that_still_runs_stays_unfinished() {
 #[test]
 fn a_clock_that_was_set_back_does_not_stop_the_counting() {
     let mut window = window();
-    window.settle(NOW + 1000 * HOUR);
+    settle(&mut window, NOW + 1000 * HOUR);
     window.observe(&done(1, NOW + HOUR, 0), Reading::Follow);
     assert_eq!(finished(&window), 0);
     window.clock_set_back(NOW + 2 * HOUR, true);
@@ -255,11 +259,11 @@ fn jobs_leave_the_gauges_when_their_time_has_come() {
         window.observe(&done(id, NOW + minutes * 60_000, 0), Reading::Follow);
     }
     let end = |minutes: i64| NOW + minutes * 60_000 + 24 * HOUR;
-    window.settle(end(20));
+    settle(&mut window, end(20));
     assert_eq!(in_lookback(&window), 2, "the bound itself is inside");
-    window.settle(end(20) + 1);
+    settle(&mut window, end(20) + 1);
     assert_eq!(in_lookback(&window), 1);
-    window.settle(end(31));
+    settle(&mut window, end(31));
     assert!(window.lookback().jobs.is_empty() && window.lookback().amounts.is_empty());
     assert_eq!(window.table.len(), 0);
     assert_eq!(window.table.stretches_up_to(i64::MAX).len(), 0);
@@ -270,10 +274,10 @@ fn a_short_lookback_does_not_shorten_the_memory() {
     let mut window = Window::new(Duration::from_secs(60));
     window.set_baseline(NOW);
     window.observe(&done(1, NOW, 0), Reading::Follow);
-    window.settle(NOW + 2 * 60_000);
+    settle(&mut window, NOW + 2 * 60_000);
     assert_eq!(in_lookback(&window), 0);
     window.observe(&done(1, NOW, 0), Reading::Follow);
-    window.settle(NOW + 2 * 60_000);
+    settle(&mut window, NOW + 2 * 60_000);
     assert_eq!((finished(&window), in_lookback(&window)), (1, 0), "read again by the overlap, counted once");
 }
 
@@ -395,7 +399,7 @@ fn poll(window: &mut Window, model: &mut Model, between: &[Event]) {
     for (id, _) in window.suspects(100) {
         window.resolved(id, model.told(id).as_ref());
     }
-    window.settle(now);
+    settle(window, now);
     window.counters_shown();
 }
 
