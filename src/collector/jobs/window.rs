@@ -155,7 +155,7 @@ impl Window {
                 let is_new = !self.revived.remove(&row.id) && (was_unfinished || is_after_baseline);
                 if is_new && !is_of_baseline {
                     self.counters.count(&finished_of(row, pair, &record));
-                } else if record.end_ms < self.forgotten_before_ms {
+                } else if reading == Reading::Follow && record.end_ms < self.forgotten_before_ms {
                     // It would be forgotten at once, and met again at the next poll.
                     return;
                 }

@@ -74,9 +74,9 @@ impl Feed {
     }
 
     /// The ends that a first read begun at `began_ms` reads. What ends later is left to following, whichever of its pages
-    /// comes first; NetBackup writes ends in whole seconds.
+    /// comes first.
     fn before_baseline(&self, began_ms: i64) -> (i64, Option<i64>) {
-        (self.window.remembers_from(began_ms), Some(began_ms.saturating_sub(began_ms.rem_euclid(1000))))
+        (self.window.remembers_from(began_ms), Some(began_ms.saturating_add(1)))
     }
 
     /// The window has been made longer: what ended before the part that was kept is read, and counts nothing.

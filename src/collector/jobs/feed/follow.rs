@@ -10,7 +10,7 @@ use crate::collector::jobs::clock::Now;
 use crate::collector::jobs::primary::{Primary, Query, ends_the_poll};
 use crate::collector::jobs::window::{Reading, Unfinished};
 use crate::netbackup::JobsPage;
-use crate::reason::Failure;
+use crate::reason::{Failure, Reason};
 
 /// Vanished jobs that are asked for by id in one poll.
 const MOST_SUSPECTS: usize = 20;
@@ -87,6 +87,10 @@ impl Feed {
                 }
                 Err(failure) if ends_the_poll(failure.reason) => return,
                 Err(failure) => {
+                    if failure.reason == Reason::Forbidden {
+                        // An empty list may be for want of rights after all: that is asked again.
+                        self.rights_checked = None;
+                    }
                     let error = failure.detail;
                     debug!(site, job = id, error, "an unfinished job that no list shows cannot be read");
                     if polls >= LAST_SUSPICION {
