@@ -50,6 +50,19 @@ pub fn unix_seconds(wall: SystemTime) -> f64 {
     wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
+/// Milliseconds since the Unix epoch, as state files hold them; 0 for a clock set before it.
+#[must_use]
+pub fn unix_ms(wall: SystemTime) -> u64 {
+    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The moment that [`unix_ms`] made a number of; `None` beyond what the clock can hold.
+#[must_use]
+pub fn from_unix_ms(unix_ms: u64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms))
+}
+
 /// RFC 3339 in UTC with milliseconds, as the JSON answers and logs show it.
 #[must_use]
 pub fn rfc3339(wall: SystemTime) -> String {

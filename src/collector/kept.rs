@@ -3,13 +3,12 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::{Collector, PollContext, Polled, blocking, families};
-use crate::clock::Stamp;
+use crate::clock::{Stamp, from_unix_ms, unix_ms};
 use crate::exposition::{Family, Rendered};
 use crate::reason::Failure;
 use crate::state::{Loaded, Store, Unreadable};
@@ -54,7 +53,7 @@ impl File {
         }
         // Written by another release it may mean something else: then the first poll shows what is true now.
         let rendered = Rendered::restore(&samples, known)?;
-        let written = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(received_ms))?;
+        let written = from_unix_ms(received_ms)?;
         let received = self.store.touched().map_or(written, |touched| touched.max(written));
         self.hash = Some(hash(&samples));
         Some(Polled { rendered, received: Stamp::of(received), rejected: 0 })
@@ -69,8 +68,7 @@ impl File {
             self.store.touch(received);
             return;
         }
-        let since = received.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut frame = u64::try_from(since.as_millis()).unwrap_or(0).to_le_bytes().to_vec();
+        let mut frame = unix_ms(received).to_le_bytes().to_vec();
         frame.extend_from_slice(&self.address.to_le_bytes());
         frame.extend_from_slice(&samples);
         let kept: io::Result<()> = self.store.rewrite(VERSION, &mut |base| base.frame(&frame));

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::unix_ms;
+
 /// A reading that differs by no more than this from what was expected is taken at once.
 const SMALL_STEP_MS: i64 = 10 * 60 * 1000;
 /// Readings of a step agree when they differ by no more than this.
@@ -130,10 +132,9 @@ fn is_plausible(reading_ms: i64, own_ms: i64, newest_ms: Option<i64>) -> bool {
 
 /// The exporter's own clock in the primary's time, where the difference is known.
 pub fn own_ms(wall: std::time::SystemTime, offset_seconds: Option<f64>) -> i64 {
-    let own = wall.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let own_ms = i64::try_from(unix_ms(wall)).unwrap_or(i64::MAX);
     let offset = offset_seconds.unwrap_or(0.0);
     let offset_ms = Duration::try_from_secs_f64(offset.abs()).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(0));
-    let own_ms = i64::try_from(own.as_millis()).unwrap_or(i64::MAX);
     if offset < 0.0 { own_ms.saturating_sub(offset_ms) } else { own_ms.saturating_add(offset_ms) }
 }
 

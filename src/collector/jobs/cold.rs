@@ -17,6 +17,7 @@ use crate::reason::{Failure, Reason};
 
 mod ranges;
 
+/// The pause before a page is asked for again; the second one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Ids are 64-bit numbers with a sign where they are stored.
 const HIGHEST_ID: u64 = i64::MAX as u64 - 1;
@@ -176,7 +177,7 @@ fn highest_of(page: &JobsPage<'_>) -> Option<u64> {
 }
 
 /// Whether the primary, or something before it, has too much to do.
-pub fn is_busy(failure: &Failure) -> bool {
+fn is_busy(failure: &Failure) -> bool {
     failure.reason == Reason::Http && matches!(failure.status, Some(502..=504))
 }
 

@@ -19,6 +19,7 @@ use super::cold::ColdRead;
 use super::lateness::Lateness;
 use super::primary::{Identity, Primary};
 use super::window::Window;
+use crate::clock::unix_ms;
 use crate::collector::PollContext;
 use crate::reason::Failure;
 
@@ -326,12 +327,6 @@ impl Watermark {
         let behind_walk = self.walked_at_ms.min(now_ms).saturating_sub(overlap_ms);
         newest_ms.min(behind_walk.max(newest_ms.saturating_sub(overlap_ms)))
     }
-}
-
-/// The exporter's own clock as Unix milliseconds.
-fn unix_ms(wall: SystemTime) -> u64 {
-    let since = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Jobs: what is unfinished, what ended within the lookback window, and counters of every job that finished.
 //!
-//! `feed` asks, `window` remembers, `memory` keeps it, `render` says it as metrics. Reading order: `primary`, `window`, `feed`, then what the
-//! feed leaves to others: `cold`, `lateness`, `audit`, `clock`. Endpoints: `/ping`, `/security/serverinfo`, `/admin/jobs`,
-//! `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`.
+//! `feed` asks, `window` remembers, `memory` keeps it, `render` says it as metrics. Reading order: `primary`, `window`,
+//! `feed`, then what the feed leaves to others: `cold`, `lateness`, `audit`, `clock`. Endpoints: `/ping`,
+//! `/security/serverinfo`, `/admin/jobs`, `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,8 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// A collector that has read nothing. `created_samples`: whether counters say since when they count; `store`: where it keeps what must survive a restart, if anywhere.
+    /// A collector that has read nothing. `created_samples`: whether counters say since when they count; `store`: where it
+    /// keeps what must survive a restart, if anywhere.
     #[must_use]
     pub fn new(site: &config::Site, client: Client, created_samples: bool, store: Option<Store>) -> Jobs {
         let lookback = site.poll.lookback;

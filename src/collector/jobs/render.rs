@@ -8,6 +8,7 @@ use super::families;
 use super::feed::Feed;
 use super::names::Name;
 use super::window::Window;
+use crate::clock::from_unix_ms;
 use crate::exposition::Page;
 use crate::netbackup::queue_reason_name;
 
@@ -83,7 +84,7 @@ fn counters(page: &mut Page, window: &Window) {
 }
 
 fn since(unix_ms: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms)).unwrap_or(SystemTime::UNIX_EPOCH)
+    from_unix_ms(unix_ms).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 fn lookback(page: &mut Page, window: &Window) {

@@ -198,10 +198,7 @@ impl Window {
 
     /// Makes a row of the list of unfinished jobs ready for [`Window::replace_unfinished`].
     pub fn unfinished_of(&mut self, row: &JobRow<'_>) -> Unfinished {
-        let is_known = self.unfinished.contains_key(&row.id)
-            || self.vanished.contains_key(&row.id)
-            || self.table.get(row.id).is_some();
-        if !is_known && self.began_before_memory(row) {
+        if !self.knows_of(row.id) && self.began_before_memory(row) {
             self.revived.insert(row.id);
         }
         let state = self.names.intern(&row.state);

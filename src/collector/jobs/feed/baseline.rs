@@ -87,7 +87,7 @@ impl Feed {
         now: Now,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
-        if self.filling.is_none() && self.missing_before_ms.is_some() {
+        if self.filling.is_none() {
             let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
             self.filling = Some(ColdRead::plan(primary, ends, now.ms, false).await?);
         }

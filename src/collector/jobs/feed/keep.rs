@@ -2,11 +2,12 @@
 //! which was ever served is on disk; and as it was after a complete poll, so that the next one reads everything again
 //! that is not in it.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feed, Watermark, unix_ms};
+use super::{Feed, Watermark};
+use crate::clock::{from_unix_ms, unix_ms};
 use crate::collector::jobs::clock::ServerClock;
 use crate::collector::jobs::lateness::Lateness;
 use crate::collector::jobs::primary::Identity;
@@ -83,7 +84,7 @@ impl Feed {
     pub fn restored(&mut self, confirmed: Option<SystemTime>) -> Option<SystemTime> {
         let watermark = self.watermark.as_mut()?;
         self.missing_before_ms = self.window.restored();
-        let kept = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.restored_ms))?;
+        let kept = from_unix_ms(self.restored_ms)?;
         let received = confirmed.map_or(kept, |confirmed| confirmed.max(kept));
         let then_ms = watermark.walked_at_ms;
         // Polls that found nothing new moved the walk on, and wrote nothing.

@@ -13,18 +13,23 @@ impl Window {
         if gauges_from < left_before {
             self.come_back(gauges_from, left_before);
         }
+        self.expire_all(gauges_from, memory_from);
+        self.counts_from_ms = self.counts_from_ms.max(memory_from);
+        self.forgotten_before_ms = self.forgotten_before_ms.max(memory_from);
+    }
+
+    /// Takes what ended before `gauges_from` out of the gauges, and out of the memory what ended before `memory_from`,
+    /// which is not later. That is a matter of time alone, so it is not kept.
+    pub(super) fn expire_all(&mut self, gauges_from: i64, memory_from: i64) {
         for stretch in self.table.stretches_up_to(stretch_of(gauges_from)) {
             let is_due = |record: &Record| record.end_ms < gauges_from;
             for record in self.table.in_stretch(stretch).filter(is_due).collect::<Vec<_>>() {
                 self.expire(record, gauges_from, memory_from);
             }
         }
-        self.counts_from_ms = self.counts_from_ms.max(memory_from);
-        self.forgotten_before_ms = self.forgotten_before_ms.max(memory_from);
     }
 
-    /// Takes a job out of gauges and memory as its time has come. That is a matter of time alone, so it is not kept.
-    pub(super) fn expire(&mut self, record: Record, gauges_from: i64, memory_from: i64) {
+    fn expire(&mut self, record: Record, gauges_from: i64, memory_from: i64) {
         if record.in_gauges && record.end_ms < gauges_from {
             self.leave_gauges(&record);
             self.table.put(&Record { in_gauges: false, ..record });

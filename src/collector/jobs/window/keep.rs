@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Unfinished, Window};
 use crate::collector::jobs::counters::KeptCounters;
 use crate::collector::jobs::packed::Packed;
-use crate::collector::jobs::table::{JobTable, Record, stretch_of};
+use crate::collector::jobs::table::{JobTable, Record};
 
 /// Records of one frame: some 600 KB.
 const RECORDS: usize = 20_000;
@@ -97,7 +97,7 @@ impl Window {
     pub fn changes(&mut self) -> Kept {
         let changed = std::mem::replace(&mut self.changed, Changed::nothing());
         let unfinished = |id: &u64| Some((*id, *self.unfinished.get(id)?));
-        let kept = self.unfinished_in_doubt();
+        let kept = self.in_every_part();
         Kept {
             unfinished: changed.unfinished.iter().filter_map(unfinished).collect(),
             ended: changed.unfinished.iter().filter(|id| !self.unfinished.contains_key(id)).copied().collect(),
@@ -119,13 +119,13 @@ impl Window {
             unfinished: self.unfinished.iter().map(|(id, job)| (*id, *job)).collect(),
             names: self.names.everything(),
             counters: self.counters.everything(),
-            ..self.unfinished_in_doubt()
+            ..self.in_every_part()
         };
         take(head)?;
         let mut records = self.table.iter().map(|record| Packed::new(&record)).peekable();
         while records.peek().is_some() {
             let part = records.by_ref().take(RECORDS).collect();
-            take(Kept { records: part, ..self.unfinished_in_doubt() })?;
+            take(Kept { records: part, ..self.in_every_part() })?;
         }
         Ok(())
     }
@@ -168,12 +168,7 @@ impl Window {
         let now_ms = self.now_ms;
         let known_from_ms = now_ms.saturating_sub(self.restored_memory_ms);
         // That jobs were forgotten is not kept: where this window is longer, they would come back as they were long ago.
-        for stretch in self.table.stretches_up_to(stretch_of(known_from_ms)) {
-            let is_forgotten = |record: &Record| record.end_ms < known_from_ms;
-            for record in self.table.in_stretch(stretch).filter(is_forgotten).collect::<Vec<_>>() {
-                self.expire(record, known_from_ms, known_from_ms);
-            }
-        }
+        self.expire_all(known_from_ms, known_from_ms);
         self.settle(now_ms, now_ms);
         let is_another_window = self.restored_memory_ms != self.memory_ms;
         self.changed = if is_another_window { Changed::everything() } else { Changed::nothing() };
@@ -193,7 +188,7 @@ impl Window {
     }
 
     /// What every part holds whole.
-    fn unfinished_in_doubt(&self) -> Kept {
+    fn in_every_part(&self) -> Kept {
         Kept {
             memory_ms: self.memory_ms,
             baseline_ms: self.baseline_ms,
