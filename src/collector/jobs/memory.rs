@@ -1,5 +1,6 @@
 //! The feed and the file that it survives in. What has changed is on disk before the snapshot that shows it is published.
 
+use std::convert::Infallible;
 use std::io;
 use std::time::SystemTime;
 
@@ -15,6 +16,10 @@ pub struct Memory {
     pub feed: Feed,
     /// When the last answer of the snapshot that was handed over last had arrived.
     pub offered: Option<Instant>,
+    /// The file has been read, so that what is remembered is newer.
+    is_restored: bool,
+    /// When the last answer of the last complete poll had arrived.
+    received: Option<SystemTime>,
     store: Option<Store>,
     settings: Settings,
 }
@@ -22,11 +27,14 @@ pub struct Memory {
 impl Memory {
     /// Nothing has been read; `store`: where it is kept, if anywhere.
     pub fn new(settings: Settings, store: Option<Store>) -> Memory {
-        Memory { feed: Feed::new(settings.clone()), offered: None, store, settings }
+        Memory { feed: Feed::new(settings.clone()), offered: None, is_restored: false, received: None, store, settings }
     }
 
     /// Takes in what was kept. Returns when the last answer of it had arrived, where it may be served as it is. Blocks.
     pub fn restore(&mut self) -> Option<Stamp> {
+        if std::mem::replace(&mut self.is_restored, true) {
+            return None;
+        }
         let store = self.store.as_mut()?;
         let mut feed = Feed::new(self.settings.clone());
         let loaded = store.load(VERSION, &mut |_, bytes| {
@@ -44,12 +52,41 @@ impl Memory {
         // Another address may lead to another primary, which the first poll finds out.
         let may_be_served = is_whole && !feed.has_moved();
         self.feed = feed;
+        self.received = Some(received);
         may_be_served.then(|| Stamp::of(received))
+    }
+
+    /// Goes on from what `old` remembers of the same site, and with its file, as after a restart: so the settings may be
+    /// others, and a poll that was cut off is read again. Nothing is left in `old`. Blocks.
+    pub fn inherit(&mut self, old: &mut Memory) {
+        self.store = old.store.take();
+        if !old.is_restored {
+            return;
+        }
+        self.is_restored = true;
+        if let Some(store) = &mut self.store {
+            // What a poll that was cut off has changed is remembered, but not on the disk.
+            store.distrust();
+        }
+        let forgotten = Feed::new(old.settings.clone());
+        let (mut old, received) = (std::mem::replace(&mut old.feed, forgotten), old.received);
+        // Without a complete poll there is nothing worth having.
+        let Some(received) = received else { return };
+        let mut feed = Feed::new(self.settings.clone());
+        let handed_over: Result<(), Infallible> = old.everything(received, |part| {
+            feed.restore(part.clone());
+            Ok(())
+        });
+        if handed_over.is_ok() && feed.restored(None).is_some() {
+            self.feed = feed;
+            self.received = Some(received);
+        }
     }
 
     /// Keeps what has changed. The poll whose last answer came at `received` is complete. Failures are counted and logged by
     /// the store, and then everything is written at the next poll. Blocks.
     pub fn keep(&mut self, received: SystemTime) {
+        self.received = Some(received);
         let Memory { feed, store: Some(store), .. } = self else { return };
         if !feed.has_changed() && store.is_sound() {
             store.touch(received);
