@@ -78,7 +78,8 @@ pub async fn run(
     let mut running = Running::new(generation.clone(), state);
     let (_, restored) = running.take_over(prepared).await;
     let created = config.web.created_samples.then(|| recorder.installed());
-    let exposition = Exposition::new(generation.clone(), recorder.own_metrics()).with_created(created);
+    let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
+    exposition.set_created(created);
     let app = App::new(&config.web, running.sites(), exposition, generation);
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {

@@ -18,7 +18,13 @@ pub(super) enum Planned {
     /// It runs already, just so.
     Unchanged(Arc<str>),
     /// It is new, or differs from the one of its name that runs.
-    Built { settings: Settings, client: Client, stats: Arc<ApiStats> },
+    Built(Box<Built>),
+}
+
+pub(super) struct Built {
+    pub(super) settings: Settings,
+    pub(super) client: Client,
+    pub(super) stats: Arc<ApiStats>,
 }
 
 /// Everything that decides how one site runs.
@@ -50,7 +56,7 @@ impl Prepared {
             }
             let stats = Arc::new(ApiStats::default());
             match Client::new(site, Arc::clone(&stats)) {
-                Ok(client) => sites.push(Planned::Built { settings, client, stats }),
+                Ok(client) => sites.push(Planned::Built(Box::new(Built { settings, client, stats }))),
                 Err(error) => errors.push(error),
             }
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
-use super::prepared::{Known, Planned, Prepared, Settings};
+use super::prepared::{Built, Known, Planned, Prepared, Settings};
 use crate::cache::{Generation, Slot};
 use crate::collector::{self, Collector};
 use crate::exposition::{Rendered, SiteView};
@@ -17,7 +17,6 @@ use crate::netbackup::Client;
 use crate::poll::{self, PollTask, Restoring};
 use crate::server::{SiteEntry, Sites};
 use crate::state::Directory;
-use crate::stats::ApiStats;
 
 /// A task that keeps its thread busy cannot be stopped: then its successor does not wait for it any longer.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -86,14 +85,14 @@ impl Running {
         for planned in prepared.sites {
             match planned {
                 Planned::Unchanged(name) => self.sites.extend(before.remove(&name)),
-                Planned::Built { settings, client, stats } => {
-                    let name = Arc::clone(&settings.site.name);
+                Planned::Built(built) => {
+                    let name = Arc::clone(&built.settings.site.name);
                     let old = before.remove(&name);
                     match &old {
                         Some(_) => changes.changed.push(name),
                         None => changes.added.push(name),
                     }
-                    let mut site = self.assemble(settings, client, stats, old).await;
+                    let mut site = self.assemble(*built, old).await;
                     site.start(&holder);
                     self.sites.push(site);
                 }
@@ -109,8 +108,8 @@ impl Running {
     /// Assembles what was prepared and polls every collector once, all side by side. Returns whether all succeeded.
     pub async fn poll_once(&mut self, prepared: Prepared) -> (Sites, bool) {
         for planned in prepared.sites {
-            if let Planned::Built { settings, client, stats } = planned {
-                let site = self.assemble(settings, client, stats, None).await;
+            if let Planned::Built(built) = planned {
+                let site = self.assemble(*built, None).await;
                 self.sites.push(site);
             }
         }
@@ -126,13 +125,8 @@ impl Running {
     }
 
     /// A site that does not run yet. It goes on from where `old`, which is stopped, has been.
-    async fn assemble(
-        &self,
-        settings: Settings,
-        client: Client,
-        stats: Arc<ApiStats>,
-        mut old: Option<RunningSite>,
-    ) -> RunningSite {
+    async fn assemble(&self, built: Built, mut old: Option<RunningSite>) -> RunningSite {
+        let Built { settings, client, stats } = built;
         if let Some(old) = &mut old {
             old.stop().await;
         }

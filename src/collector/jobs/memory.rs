@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::feed::{Feed, KeptFeed, Settings, VERSION};
+use super::render::{Facts, render};
 use crate::clock::Stamp;
-use crate::state::{Loaded, Store, Unreadable};
+use crate::exposition::Page;
+use crate::state::{Loaded, Store, Unreadable, read_bytes};
 
 /// What one poll leaves to the next, and one process to the next.
 pub struct Memory {
@@ -37,11 +39,7 @@ impl Memory {
         }
         let store = self.store.as_mut()?;
         let mut feed = Feed::new(self.settings.clone());
-        let loaded = store.load(VERSION, &mut |_, bytes| {
-            let kept: KeptFeed = postcard::from_bytes(bytes).map_err(|_| Unreadable("it is no part of a job feed"))?;
-            feed.restore(kept);
-            Ok(())
-        });
+        let loaded = store.load(VERSION, &mut |_, bytes| take_in(&mut feed, bytes));
         let is_whole = match loaded {
             Loaded::Nothing | Loaded::SetAside => return None,
             Loaded::Whole => true,
@@ -105,4 +103,30 @@ impl Memory {
             store.touch(received);
         }
     }
+}
+
+fn take_in(feed: &mut Feed, frame: &[u8]) -> Result<(), Unreadable> {
+    let kept: KeptFeed = postcard::from_bytes(frame).map_err(|_| Unreadable("it is no part of a job feed"))?;
+    feed.restore(kept);
+    Ok(())
+}
+
+/// The name and the contents version of the state file of jobs.
+pub const STATE_FILE: (&str, u32) = ("jobs", VERSION);
+
+/// Reads the bytes of a state file as a start does, and renders what they say; for tests of what foreign bytes do.
+/// Returns the number of series.
+#[must_use]
+pub fn read_state(bytes: &[u8]) -> usize {
+    let (name, version) = STATE_FILE;
+    let lookback = Duration::from_secs(24 * 60 * 60);
+    let settings = Settings { site: "any".into(), address: "https://primary".into(), lookback, walkers: 1 };
+    let mut feed = Feed::new(settings);
+    if read_bytes(bytes, version, name, &mut |_, frame| take_in(&mut feed, frame)) == Loaded::SetAside {
+        return 0;
+    }
+    let _ = feed.restored(None);
+    let mut page = Page::new("any").with_created(true);
+    render(&mut page, &feed, Facts { lookback });
+    page.finish().series()
 }

@@ -37,6 +37,8 @@ mod render;
 mod table;
 mod window;
 
+pub use memory::{STATE_FILE, read_state};
+
 /// The jobs collector of one site.
 pub struct Jobs {
     site: Arc<str>,
