@@ -11,9 +11,9 @@ use tokio::time::Instant;
 
 use self::ranges::{Range, Ranges, Work};
 use super::pace::Pace;
-use super::primary::{Ended, PAGE, Primary, Query, ends_the_poll};
+use super::primary::{Ended, PAGE, Primary, Query, ends_the_poll, is_busy};
 use crate::netbackup::JobsPage;
-use crate::reason::{Failure, Reason};
+use crate::reason::Failure;
 
 mod ranges;
 
@@ -168,11 +168,6 @@ fn lock<'s, 'a, 'b>(shared: &'s Mutex<Shared<'a, 'b>>) -> std::sync::MutexGuard<
 fn highest_of(page: &JobsPage<'_>) -> Option<u64> {
     let unreadable = (page.rejected > 0).then_some(HIGHEST_ID);
     page.rows.first().map(|row| row.id).or(unreadable)
-}
-
-/// Whether the primary, or something before it, has too much to do.
-fn is_busy(failure: &Failure) -> bool {
-    failure.reason == Reason::Http && matches!(failure.status, Some(502..=504))
 }
 
 fn start<'f, P: Primary>(primary: &'f P, shared: &'f Mutex<Shared<'_, '_>>, work: Work) -> BoxFuture<'f, Done> {

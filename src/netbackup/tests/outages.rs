@@ -209,6 +209,23 @@ async fn a_ping_that_hangs_does_not_hide_that_the_next_one_is_answered() {
 }
 
 #[tokio::test]
+async fn what_the_deadline_of_a_poll_cuts_off_counts_as_silence() {
+    let primary = Primary::slow(|_| Box::pin(std::future::pending())).await;
+    let (client, stats) = primary.client();
+    for asked in 1..=5 {
+        assert!(!stats.circuit_open());
+        let poll = tokio::spawn({
+            let client = client.clone();
+            async move { client.count_jobs(None).await }
+        });
+        until(|| primary.seen().len() == asked).await;
+        poll.abort();
+        until(|| counted(&stats, COUNTS, "timeout") == asked as u64).await;
+    }
+    assert!(stats.circuit_open());
+}
+
+#[tokio::test]
 async fn a_request_that_waits_for_a_permit_is_not_sent_when_the_circuit_opens() {
     let address = raw(|_, mut stream| async move {
         read_head(&mut stream).await;
