@@ -32,7 +32,8 @@ fn retry_after(status: u16, value: &str) -> Response<Body> {
 
 #[tokio::test]
 async fn what_may_pass_is_asked_again_twice_at_most() {
-    let cases: [(fn() -> Response<Body>, &str); 5] = [
+    type Answer = fn() -> Response<Body>;
+    let cases: [(Answer, &str); 5] = [
         (|| respond(502, "text/html", "<html>"), "502"),
         (|| complaint(503, 5), "503"),
         (|| respond(504, "text/html", ""), "504"),
