@@ -61,6 +61,16 @@ pub enum BuildError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A proxy variable of the environment; its value is never shown.
+    #[error("site {site}: {variable} {problem}")]
+    Proxy {
+        /// The site's name.
+        site: Arc<str>,
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong, and what to do.
+        problem: &'static str,
+    },
     /// `[site.tls]` as a whole.
     #[error("site {site}: {problem}")]
     Tls {
@@ -135,7 +145,9 @@ impl Error {
 
     fn advice(&self) -> Option<String> {
         let text = match (self.0.reason, self.0.status) {
-            (Reason::Connect, _) => "check that the primary runs, and that url, name resolution and firewall are right",
+            (Reason::Connect, _) => {
+                "check that the primary runs, and that url, name resolution, firewall and proxy are right"
+            }
             (Reason::Tls, _) => "check ca_file, and that the certificate bears the host of url (else set server_name)",
             (Reason::Timeout, _) => "the primary is slow or out of reach; request_timeout bounds one request",
             (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
@@ -144,7 +156,9 @@ impl Error {
             }
             (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
             (Reason::Throttled, _) => "it will be asked less often; a lower max_requests or a longer TTL helps",
+            (Reason::Http, Some(407)) => "a proxy wants credentials: put them into its variable, or use NO_PROXY",
             (Reason::Http, Some(300..=399)) => "redirects are not followed: set url to the primary itself",
+            (Reason::Circuit, _) => "/ping is tried every few seconds, and polls go on as soon as it answers",
             (Reason::Decode, _) => "check that url leads to the REST API of a NetBackup primary",
             _ => return None,
         };

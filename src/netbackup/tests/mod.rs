@@ -2,10 +2,13 @@
 
 mod decode;
 mod faults;
+mod hostile;
 mod lists;
+mod outages;
 mod paging;
 mod primary;
 mod probe;
+mod proxy;
 mod requests;
 mod tls;
 mod versions;
