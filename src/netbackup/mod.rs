@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`endpoint`] (what may be asked), [`version`] and `query` (how a request is written), `exchange` (one
 //! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
-//! [`storage_units`], [`client`] (which strings it together), `discovery` and [`probe`].
+//! [`storage_units`], [`client`] (which strings it together), `discovery`, `login` and [`probe`]; `credential` is what
+//! requests are signed with.
 
 mod attr;
 pub mod client;
@@ -13,6 +14,7 @@ pub mod error;
 mod exchange;
 mod fault;
 pub mod jobs;
+mod login;
 pub mod paging;
 pub mod probe;
 mod query;

@@ -3,6 +3,7 @@
 mod decode;
 mod faults;
 mod lists;
+mod login;
 mod paging;
 mod primary;
 mod probe;
