@@ -174,13 +174,13 @@ impl Client {
         walk::<StorageUnits>(self, &listing, visit).await
     }
 
-    /// How often another key was taken so far, to be given to [`Client::credential_changed`].
+    /// How often another key or password was taken so far, to be given to [`Client::credential_changed`].
     #[must_use]
     pub fn credential_changes(&self) -> u64 {
         self.0.exchange.credentials.changes()
     }
 
-    /// Waits until there is another key than the one used when [`Client::credential_changes`] was `since`; for ever where
+    /// Waits until there is another key or password than the one used when [`Client::credential_changes`] was `since`; for ever where
     /// the key stands in the configuration.
     pub async fn credential_changed(&self, since: u64) {
         self.0.exchange.credentials.changed(since).await;
@@ -208,7 +208,7 @@ impl Client {
     }
 
     /// Sends a JSON request in a version that the primary speaks, and returns the body of its 200.
-    pub(crate) async fn json(&self, ask: &Ask<'_>) -> Result<String, Error> {
+    pub(super) async fn negotiate(&self, ask: &Ask<'_>) -> Result<String, Error> {
         let versions = &self.0.versions;
         let mut version = self.version(ask.lane).await?;
         let mut asked_again = false;
@@ -246,6 +246,7 @@ impl Client {
 
     async fn send(&self, ask: &Ask<'_>, version: ApiVersion) -> Result<Answer, Error> {
         let Ask { endpoint, target, body, lane } = *ask;
+        self.have_session(lane, version).await?;
         self.run(lane, Request { endpoint, target, body, version: Some(version) }).await
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::circuit::Circuit;
 use super::credential::Credentials;
@@ -106,7 +108,7 @@ impl Exchange {
         let authorization = if facts.needs_auth {
             let key = self.credentials.header().await;
             Some(key.map_err(|error| {
-                self.error(endpoint, Reason::Auth, "not sent, because there is no usable API key").with_source(error)
+                self.error(endpoint, Reason::Auth, "not sent, because there is no usable credential").with_source(error)
             })?)
         } else {
             None
@@ -129,8 +131,8 @@ impl Exchange {
         if let Some(host) = &self.transport.host {
             headers.insert(HOST, host.clone());
         }
-        if let Some(key) = authorization {
-            headers.insert(AUTHORIZATION, key);
+        if let Some(key) = &authorization {
+            headers.insert(AUTHORIZATION, key.clone());
         }
 
         let started = Instant::now();
@@ -148,17 +150,18 @@ impl Exchange {
             let left = budget.time.saturating_sub(started.elapsed());
             let mut builder = self.transport.http.request(method, &url).headers(headers.clone()).timeout(left);
             if let Some(body) = request.body {
-                builder = builder.body(body.to_owned());
+                // It may hold a password.
+                builder = builder.body(Bytes::from_owner(Zeroizing::new(body.as_bytes().to_vec())));
             }
             match builder.send().await {
                 Ok(response) => break response,
                 Err(error)
                     if !retried
+                        && endpoint.may_repeat()
                         && budget.repeated < retry::MOST
                         && self.pooled.load(Relaxed)
                         && was_closed_under_us(&error) =>
                 {
-                    // Every endpoint in use is a read, so sending it again changes nothing.
                     retried = true;
                     budget.repeated = budget.repeated.saturating_add(1);
                     self.stats.add_retry();
@@ -177,6 +180,9 @@ impl Exchange {
         count.code = Code::Status(status);
         self.circuit.answered();
         let answer = self.read(request, response, status).await;
+        if let Some(sent) = &authorization {
+            self.credentials.judge(sent, answer.as_ref().err());
+        }
         let took = started.elapsed();
         tracing::debug!(site = %self.site, endpoint = facts.template, request_id = id, status, ?took, "answered");
         self.pooled.store(true, Relaxed);
@@ -202,14 +208,14 @@ impl Exchange {
         status: u16,
     ) -> Result<(HeaderMap, String), Error> {
         let endpoint = request.endpoint;
-        if status != 200 {
+        if !endpoint.is_success(status) {
             return Err(self.complaint(endpoint, response, status).await);
         }
         let json = endpoint.facts().accept == Accept::Json;
         let fail = |reason, what: String| self.error(endpoint, reason, what).with_status(status);
         if json && !is_json(response.headers()) {
             let what = match response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) {
-                Some(kind) => format!("the answer is {}, not JSON", sanitise(kind)),
+                Some(kind) => format!("the answer is {}, not JSON", sanitise(&self.credentials.hide(kind.to_owned()))),
                 None => "the answer does not say that it is JSON".to_owned(),
             };
             return Err(fail(Reason::Decode, what));
@@ -256,7 +262,7 @@ impl Exchange {
         let complaint = self.read_complaint(response).await;
         self.judge(endpoint, status, complaint.code);
         let reason = match status {
-            401 if complaint.code == Some(PERMISSION_DENIED) => Reason::Forbidden,
+            401 if complaint.code == Some(PERMISSION_DENIED) && endpoint != Endpoint::Login => Reason::Forbidden,
             401 => Reason::Auth,
             403 => Reason::Forbidden,
             406 => Reason::Version,
@@ -284,7 +290,7 @@ impl Exchange {
                 return Complaint::default();
             }
         }
-        read_complaint(&body)
+        read_complaint(&body, |text| self.credentials.hide(text))
     }
 
     /// Keeps what an answer says about the credentials.
@@ -294,10 +300,8 @@ impl Exchange {
         }
         match (status, error_code) {
             (401, Some(PERMISSION_DENIED)) => self.stats.set_refused(false),
-            (401, _) => {
-                self.stats.set_refused(true);
-                self.credentials.set_refused();
-            }
+            // A refusal only once it is clear that there is no other key or token.
+            (401, _) => {}
             // A release that lacks the endpoint answers 404 to anybody.
             (404, _) if endpoint == Endpoint::AuthorizationContext => {}
             // Redirects, 406 and 407 are answered before, or by something that never saw, the key; so is 429.

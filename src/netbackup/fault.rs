@@ -12,8 +12,8 @@ pub(crate) struct Complaint {
     pub(crate) text: String,
 }
 
-/// Reads an error body; whatever it is, that is no further error.
-pub(crate) fn read_complaint(body: &[u8]) -> Complaint {
+/// Reads an error body; whatever it is, that is no further error. `hide` takes secrets out of what it says.
+pub(crate) fn read_complaint(body: &[u8], hide: impl FnOnce(String) -> String) -> Complaint {
     use serde_json::Value;
     // An untyped tree is fine here: the body is small and rare.
     let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Complaint::default() };
@@ -31,7 +31,7 @@ pub(crate) fn read_complaint(body: &[u8]) -> Complaint {
     if let Some(Value::Object(attributes)) = fields.get("attributeErrors") {
         texts.extend(attributes.iter().filter_map(|(name, text)| Some(format!("{name}: {}", text.as_str()?))));
     }
-    Complaint { code, text: sanitise(&texts.join("; ")) }
+    Complaint { code, text: sanitise(&hide(texts.join("; "))) }
 }
 
 /// The reason of a failure below HTTP. `answered`: while the body was read.

@@ -3,7 +3,7 @@
 //! Reading order: [`endpoint`] (what may be asked), [`version`] and `query` (how a request is written), `exchange` (one
 //! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
 //! [`storage_units`], [`client`] (which strings it together), `sending` (with `retry` and `circuit`: what survives a
-//! misbehaving primary), `discovery` and [`probe`].
+//! misbehaving primary), `discovery`, `login` and [`probe`]; `credential` is what requests are signed with.
 
 mod attr;
 mod circuit;
@@ -15,6 +15,7 @@ pub mod error;
 mod exchange;
 mod fault;
 pub mod jobs;
+mod login;
 pub mod paging;
 pub mod probe;
 mod proxy;

@@ -23,6 +23,13 @@ pub(crate) struct Budget {
     pub(crate) of_poll: bool,
 }
 
+impl Budget {
+    /// For a request beside the polls, which is not sent again.
+    pub(crate) fn once(time: Duration) -> Budget {
+        Budget { time, repeated: 0, of_poll: false }
+    }
+}
+
 /// How long to wait before the request is sent once more; `None`: it is not. `took` is how long the failed attempt
 /// lasted: as much must be `left` after the pause. `jitter` lies between 0 and 1.
 pub(crate) fn pause(error: &Error, repeated: u32, took: Duration, left: Duration, jitter: f64) -> Option<Duration> {

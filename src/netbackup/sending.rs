@@ -20,7 +20,7 @@ impl Client {
             Lane::Poll => self.run_for_poll(&request).await,
             Lane::Probe(until) => {
                 let time = until.saturating_duration_since(Instant::now());
-                self.0.exchange.run(&request, &mut Budget { time, repeated: 0, of_poll: false }).await
+                self.0.exchange.run(&request, &mut Budget::once(time)).await
             }
         }
     }
@@ -53,7 +53,8 @@ impl Client {
             budget.time = budget.time.saturating_sub(took);
             let pause = retry::pause(&error, budget.repeated, took, budget.time, fastrand::f64())
                 // What had to be asked of another endpoint before this one has its own rules.
-                .filter(|_| error.endpoint() == request.endpoint.template() && !circuit.is_open());
+                .filter(|_| error.endpoint() == request.endpoint.template() && !circuit.is_open())
+                .filter(|_| request.endpoint.may_repeat());
             let Some(pause) = pause else { return Err(error) };
             tracing::debug!(site = %self.0.exchange.site, %error, ?pause, "sent again after a pause");
             sleep(pause).await;

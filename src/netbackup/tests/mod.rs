@@ -4,6 +4,7 @@ mod decode;
 mod faults;
 mod hostile;
 mod lists;
+mod login;
 mod outages;
 mod paging;
 mod primary;
