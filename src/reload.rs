@@ -67,6 +67,7 @@ fn changes(running: &Config, config: &Config) -> Vec<String> {
         ("[web]", running.web == config.web),
         ("[health]", running.health == config.health),
         ("[state]", running.state == config.state),
+        ("[telemetry]", running.telemetry == config.telemetry),
     ];
     let sections = sections.into_iter().filter(|(_, same)| !same).map(|(name, _)| format!("{name} differs"));
     let known = |sites: &Config, name: &str| sites.sites.iter().any(|site| &*site.name == name);

@@ -213,7 +213,7 @@ fn file(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) -> Option<z
     files::read_regular(path).map_err(|message| mistakes.error(&typed.spot, message)).ok()
 }
 
-fn warn_if_world_readable(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) {
+pub(super) fn warn_if_world_readable(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) {
     if files::is_world_readable(path) {
         mistakes.warn(&typed.spot, "every user of this machine can read the file; chmod o-r it");
     }

@@ -20,6 +20,7 @@ use super::version::ApiVersion;
 use crate::config::Site;
 use crate::reason::Reason;
 use crate::stats::{ApiStats, Code};
+use crate::trace;
 
 /// After decompression. A page of 500 storage units is about a megabyte.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
@@ -59,6 +60,7 @@ pub(crate) struct Exchange {
     pub(super) credentials: Credentials,
     /// Whether a connection may be waiting in the pool, and so may have been closed under a request.
     pooled: AtomicBool,
+    server: trace::Server,
 }
 
 /// Counts a request when it is over, whichever way: also when the poll's deadline drops it.
@@ -79,8 +81,9 @@ impl Exchange {
     pub(crate) fn new(site: &Site, stats: Arc<ApiStats>) -> Result<Exchange, super::BuildError> {
         let transport = Transport::new(site)?;
         let credentials = Credentials::new(&site.name, &site.credential)?;
+        let server = trace::Server::of(&site.url);
         stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
-        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, pooled: AtomicBool::new(false) })
+        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, pooled: AtomicBool::new(false), server })
     }
 
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
@@ -89,6 +92,18 @@ impl Exchange {
 
     /// Sends `request` and reads the answer. Anything but a 200 of the right kind is an error.
     pub(crate) async fn run(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        let facts = request.endpoint.facts();
+        let (method, page) = (facts.method.name(), request.target.page);
+        let span = trace::Request::start(&self.site, &self.server, method, facts.template, page);
+        let answer = span.around(self.exchange(request)).await;
+        match &answer {
+            Ok(answer) => span.succeeded(200, answer.body.len()),
+            Err(error) => span.failed(error.status(), error.reason()),
+        }
+        answer
+    }
+
+    async fn exchange(&self, request: &Request<'_>) -> Result<Answer, Error> {
         let endpoint = request.endpoint;
         let facts = endpoint.facts();
         let authorization = if facts.needs_auth {
@@ -143,6 +158,7 @@ impl Exchange {
                     // Every endpoint in use is a read, so sending it again changes nothing.
                     retried = true;
                     self.stats.add_retry();
+                    trace::resent();
                     (sent, sent_at) = (SystemTime::now(), Instant::now());
                 }
                 Err(error) => {
