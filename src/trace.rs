@@ -100,10 +100,7 @@ impl Server {
     /// Of a base URL.
     #[must_use]
     pub fn of(url: &url::Url) -> Server {
-        Server {
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port_or_known_default().map(i64::from),
-        }
+        Server { host: url.host_str().unwrap_or_default().to_owned(), port: url.port_or_known_default().map(i64::from) }
     }
 }
 

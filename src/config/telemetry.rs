@@ -27,7 +27,8 @@ pub(super) fn resolve(raw: &RawTelemetry, directory: &Path, mistakes: &mut Mista
     });
     let headers = raw.headers_file.given().and_then(|typed| headers(typed, directory, mistakes)).unwrap_or_default();
     if !raw.otlp_endpoint.is_there() {
-        let idle = [raw.sample_ratio.given().map(|typed| &typed.spot), raw.headers_file.given().map(|typed| &typed.spot)];
+        let idle =
+            [raw.sample_ratio.given().map(|typed| &typed.spot), raw.headers_file.given().map(|typed| &typed.spot)];
         for spot in idle.into_iter().flatten() {
             mistakes.warn(spot, "has no effect without otlp_endpoint");
         }
@@ -157,9 +158,12 @@ mod tests {
 
     #[test]
     fn only_loopback_is_no_network() {
-        for (text, expected) in
-            [("http://127.0.0.1", true), ("http://[::1]", true), ("http://localhost", true), ("http://collector", false)]
-        {
+        for (text, expected) in [
+            ("http://127.0.0.1", true),
+            ("http://[::1]", true),
+            ("http://localhost", true),
+            ("http://collector", false),
+        ] {
             assert_eq!(is_loopback(&endpoint(text).unwrap()), expected, "{text}");
         }
     }

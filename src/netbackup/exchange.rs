@@ -83,7 +83,14 @@ impl Exchange {
         let credentials = Credentials::new(&site.name, &site.credential)?;
         let server = trace::Server::of(&site.url);
         stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
-        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, pooled: AtomicBool::new(false), server })
+        Ok(Exchange {
+            site: Arc::clone(&site.name),
+            stats,
+            transport,
+            credentials,
+            pooled: AtomicBool::new(false),
+            server,
+        })
     }
 
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {

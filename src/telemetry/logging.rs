@@ -82,9 +82,14 @@ pub(super) mod tests {
 
     /// The lines that `body` logs.
     pub fn logged(level: LevelFilter, format: LogFormat, body: impl FnOnce()) -> Vec<String> {
+        logged_with(level, format, &Traces::default(), body)
+    }
+
+    /// The same beside `traces`.
+    pub fn logged_with(level: LevelFilter, format: LogFormat, traces: &Traces, body: impl FnOnce()) -> Vec<String> {
         let collected = Collected::default();
         let writer = collected.clone();
-        tracing::subscriber::with_default(subscriber(level, format, move || writer.clone(), &Traces::default()), body);
+        tracing::subscriber::with_default(subscriber(level, format, move || writer.clone(), traces), body);
         let bytes = collected.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }
@@ -116,6 +121,15 @@ pub(super) mod tests {
         assert_eq!(count(LevelFilter::INFO), 1);
         assert_eq!(count(LevelFilter::WARN), 0);
         assert_eq!(count(LevelFilter::OFF), 0);
+    }
+
+    #[test]
+    fn a_level_that_nobody_hears_is_off_everywhere() {
+        use tracing::Subscriber;
+        for level in [LevelFilter::OFF, LevelFilter::WARN, LevelFilter::TRACE] {
+            let subscriber = subscriber(level, LogFormat::Json, io::sink, &Traces::default());
+            assert_eq!(subscriber.max_level_hint(), Some(level));
+        }
     }
 
     #[test]

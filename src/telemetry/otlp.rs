@@ -187,3 +187,6 @@ impl<S> Filter<S> for OnlyTraces {
         Some(if self.0.0.get().is_some() { LevelFilter::INFO } else { LevelFilter::OFF })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -271,9 +271,8 @@ fn telemetry_is_off_unless_there_is_an_endpoint() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("headers");
     std::fs::write(&path, format!("Authorization: {SENTINEL}\n")).unwrap();
-    let section = format!(
-        "[telemetry]\notlp_endpoint = \"http://collector:4318\"\nsample_ratio = 0.25\nheaders_file = {path:?}"
-    );
+    let section =
+        format!("[telemetry]\notlp_endpoint = \"http://collector:4318\"\nsample_ratio = 0.25\nheaders_file = {path:?}");
     let config = good(&section, "");
     assert_eq!(config.telemetry.otlp_endpoint.as_ref().unwrap().as_str(), "http://collector:4318/v1/traces");
     assert_eq!(config.telemetry.sample_ratio, 0.25);
