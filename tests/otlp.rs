@@ -31,6 +31,8 @@ use support::{Exporter, binary};
 const SECRET: &str = "s3cr3t-sentinel-77aa";
 const TOKEN: &str = "t0ken-sentinel-11bb";
 
+// Where a test waits for a process it blocks its thread: the receiver then needs another one.
+
 /// How a receiver answers.
 #[derive(Clone, Copy)]
 enum Answer {

@@ -4,7 +4,7 @@ use crate::config::Telemetry;
 
 /// What would send traces.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Traces;
+pub struct Traces(());
 
 impl Traces {
     /// Does nothing; the configuration has warned about that.

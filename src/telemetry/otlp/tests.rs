@@ -15,10 +15,13 @@ use crate::telemetry::logging::LogFormat;
 use crate::telemetry::logging::tests::{logged, logged_with};
 use crate::trace;
 
-/// Keeps what it is given, as long as it takes.
+/// When a batch came, and its spans.
+type Batch = (Instant, Vec<SpanData>);
+
+/// Keeps what it is given, unless it is ill.
 #[derive(Debug, Clone, Default)]
 struct Kept {
-    batches: Arc<Mutex<Vec<(Instant, Vec<SpanData>)>>>,
+    batches: Arc<Mutex<Vec<Batch>>>,
     fails: Arc<AtomicBool>,
     hangs: Arc<AtomicBool>,
 }
