@@ -12,7 +12,7 @@
 //!
 //! Layers (checked by `tests/layers.rs`), each may use those to its right and its own:
 //! `main, demo, reload, run -> {sites, server, poll} -> {collector, health, state, telemetry} ->
-//! {netbackup, cache, exposition} -> {config, freshness, reason, stats, clock}`. `server` never sees `netbackup`;
+//! {netbackup, cache, exposition} -> {config, freshness, reason, stats, clock, trace}`. `server` never sees `netbackup`;
 //! `netbackup` never sees `exposition`; `simulator` sees none of them.
 
 pub mod cache;
@@ -35,3 +35,4 @@ pub mod sites;
 pub mod state;
 pub mod stats;
 pub mod telemetry;
+pub mod trace;

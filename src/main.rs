@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use netbackup_exporter::cli::{self, Cli, Command};
 use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
 use netbackup_exporter::reload::{Causes, Typed};
-use netbackup_exporter::telemetry::{Recorder, logging, signals};
+use netbackup_exporter::telemetry::{Recorder, Traces, logging, signals};
 use netbackup_exporter::{demo, run};
 use tracing::{error, info};
 
@@ -22,9 +22,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
         }
     };
-    if logging::init(cli.log_level.into(), cli.log_format).is_err() {
-        return ExitCode::FAILURE;
-    }
+    let Ok(traces) = logging::init(cli.log_level.into(), cli.log_format) else { return ExitCode::FAILURE };
     hide_panic_messages();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4))
@@ -32,7 +30,7 @@ fn main() -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(start(cli));
+            let code = runtime.block_on(start(cli, traces));
             // A name look-up in flight cannot be called off, and may last longer than a stop may.
             runtime.shutdown_background();
             code
@@ -44,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(cli: Cli) -> ExitCode {
+async fn start(cli: Cli, traces: Traces) -> ExitCode {
     // Taken over first: a signal during the start must not end the process in any other way than later ones.
     let (shutdown, hangups) = match (signals::shutdown_signal(), signals::hangups()) {
         (Ok(shutdown), Ok(hangups)) => (shutdown, hangups),
@@ -72,11 +70,17 @@ async fn start(cli: Cli) -> ExitCode {
             let environment = process_environment();
             let source = cli::locate(&cli, &environment);
             let typed = Typed { source, environment, overrides };
-            return match typed.load() {
-                Ok(config) if cli.once => once(&config, &recorder, shutdown).await,
-                Ok(config) => serve(config, typed, &recorder, hangups, shutdown).await,
-                Err(mistakes) => refuse_configuration(&mistakes),
+            let config = match typed.load() {
+                Ok(config) => config,
+                Err(mistakes) => return refuse_configuration(&mistakes),
             };
+            let traces = traces.start(&config.telemetry);
+            let code = match cli.once {
+                true => once(&config, &recorder, shutdown).await,
+                false => serve(config, typed, &recorder, hangups, shutdown).await,
+            };
+            traces.stop().await;
+            return code;
         }
     };
     match ended {

@@ -14,7 +14,7 @@ use source::{Source, product_code, read_all, tokens};
 
 /// From the ground up: a module may use those of lower layers and of its own.
 const LAYERS: [&[&str]; 5] = [
-    &["config", "freshness", "reason", "stats", "clock"],
+    &["config", "freshness", "reason", "stats", "clock", "trace"],
     &["netbackup", "cache", "exposition"],
     &["collector", "health", "state", "telemetry"],
     &["sites", "server", "poll"],

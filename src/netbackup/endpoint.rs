@@ -47,6 +47,16 @@ pub(crate) enum Method {
     Post,
 }
 
+impl Method {
+    /// As HTTP writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
 /// The media type that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accept {
