@@ -3,8 +3,11 @@
 //! Reading order: [`endpoint`] (what may be asked), [`version`] and `query` (how a request is written), `exchange` (one
 //! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
 //! [`storage_units`], [`client`] (which strings it together), `discovery` and [`probe`].
+//! For `check` alone: [`authorization`], [`handshake`] and [`certificate`].
 
 mod attr;
+pub mod authorization;
+pub mod certificate;
 pub mod client;
 mod credential;
 mod discovery;
@@ -12,6 +15,7 @@ pub mod endpoint;
 pub mod error;
 mod exchange;
 mod fault;
+pub mod handshake;
 pub mod jobs;
 pub mod paging;
 pub mod probe;
@@ -27,8 +31,11 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use authorization::Caller;
+pub use certificate::Certificate;
 pub use client::{Client, Ping};
 pub use error::{BuildError, Error};
+pub use handshake::{Broken, Distrust, Handshake, handshake};
 pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
 pub use probe::ProbeOutcome;
 pub use server_info::ServerInfo;

@@ -9,7 +9,9 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::cache::Generation;
+use crate::collector::Seen;
 use crate::freshness::Limits;
+use crate::netbackup;
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -48,6 +50,10 @@ impl Collector for Scripted {
             Ok(Polled { rendered: Rendered::default(), received: Stamp::now(), rejected: 2 })
         }
         .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        Box::pin(std::future::ready(Ok(Seen::default())))
     }
 
     fn is_bounded(&self) -> bool {
