@@ -284,7 +284,7 @@ async fn everything_ends_within_ten_seconds() {
     half.control().set_fault(Some("/authorization-context"), Some(Fault::Hang));
     // Takes connections, and says nothing.
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let authority = Authority::new();
+    let authority = Authority::new("Backup CA");
     let files = Files::new();
     let config = site("hanging", &hanging.base_url(), "")
         + &site("half", &half.base_url(), "")
@@ -390,10 +390,10 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Authority {
+    fn new(name: &str) -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "Backup CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Authority { issuer: Issuer::new(params, key), pem }
@@ -457,11 +457,12 @@ impl Files {
 #[tokio::test]
 async fn certificates_are_shown_and_what_is_wrong_with_them_is_said() {
     let primary = primary(Options::default()).await;
-    let (ours, other, files) = (Authority::new(), Authority::new(), Files::new());
+    let (ours, files) = (Authority::new("Backup CA"), Files::new());
     let good = ours.serve(&primary, "127.0.0.1", 300).await;
     let named = ours.serve(&primary, "nbu.example.com", 300).await;
     let (old, soon) = (ours.serve(&primary, "127.0.0.1", -3).await, ours.serve(&primary, "127.0.0.1", 9).await);
-    files.write("other.pem", &other.pem);
+    files.write("other.pem", &Authority::new("Other CA").pem);
+    files.write("renewed.pem", &Authority::new("Backup CA").pem);
     let trusting = files.ca(&ours);
     let https = |name: &str, address: SocketAddr, more: &str| site(name, &format!("https://{address}"), more);
     let config = https("good", good, &trusting)
@@ -470,6 +471,7 @@ async fn certificates_are_shown_and_what_is_wrong_with_them_is_said() {
         + &https("old", old, &trusting)
         + &https("soon", soon, &trusting)
         + &https("foreign", good, "[site.tls]\nca_file = \"other.pem\"\n")
+        + &https("renewed", good, "[site.tls]\nca_file = \"renewed.pem\"\n")
         + &https("careless", old, &format!("{trusting}insecure_skip_verify = true\n"))
         + &https("needless", good, &format!("{trusting}insecure_skip_verify = true\n"))
         + &https("plain", primary.address(), &trusting);
@@ -489,6 +491,11 @@ async fn certificates_are_shown_and_what_is_wrong_with_them_is_said() {
     says(tls("soon"), "warning", "9 days left renew \"primary\" soon");
     says(tls("foreign"), "finding", "the issuer \"Backup CA\" is not trusted");
     says(tls("foreign"), "finding", "ca_file must hold the certificate of \"Backup CA\"");
+    says(
+        tls("renewed"),
+        "finding",
+        "it is not signed by the \"Backup CA\" that is trusted, but by another of that name",
+    );
     says(tls("careless"), "warning", "not verified (insecure_skip_verify): \"primary\" has expired");
     says(collector(&report, "careless", "storage"), "allowed", "12 visible");
     says(tls("needless"), "ok", "insecure_skip_verify is not needed");

@@ -26,7 +26,8 @@ fn polls(samples: &Samples) -> f64 {
     samples.get("netbackup_collector_polls_total", &[("collector", "jobs")]).unwrap()
 }
 
-#[tokio::test]
+// The simulated primary answers while a line is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn the_missing_right_is_named_wherever_one_looks() {
     let primary = Simulator::start(Options::default()).await.unwrap();
     primary.control().set_silent_empty_jobs(true);
@@ -47,7 +48,8 @@ async fn the_missing_right_is_named_wherever_one_looks() {
     }
 }
 
-#[tokio::test]
+// The simulated primary answers while a line is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn rights_on_single_jobs_are_said_once_and_are_no_failure() {
     let primary = Simulator::start(Options::default()).await.unwrap();
     primary.control().set_rbac(vec!["/admin/jobs-count-requests".into()]);

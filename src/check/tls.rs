@@ -111,6 +111,7 @@ fn why_distrusted(site: &Site, seen: &Handshake, distrust: &Distrust, now: Syste
     let named = |mut which: Box<dyn Iterator<Item = &Certificate> + '_>| {
         which.next().map_or_else(|| "a certificate".to_owned(), |certificate| format!("\"{}\"", certificate.subject))
     };
+    let last_issuer = || certificates(seen).last().map(|certificate| certificate.issuer.clone()).unwrap_or_default();
     let host = site.tls.server_name.as_deref().or(site.url.host_str()).unwrap_or_default();
     let (message, advice) = match distrust {
         Distrust::Expired => {
@@ -128,7 +129,7 @@ fn why_distrusted(site: &Site, seen: &Handshake, distrust: &Distrust, now: Syste
             (format!("the certificate is not for {host}, but for {borne}"), advice.to_owned())
         }
         Distrust::UnknownIssuer => {
-            let issuer = certificates(seen).last().map(|certificate| certificate.issuer.clone()).unwrap_or_default();
+            let issuer = last_issuer();
             let advice = match site.tls.ca_file {
                 Some(_) => format!("ca_file must hold the certificate of \"{issuer}\""),
                 None => {
@@ -136,6 +137,12 @@ fn why_distrusted(site: &Site, seen: &Handshake, distrust: &Distrust, now: Syste
                 }
             };
             (format!("the issuer \"{issuer}\" is not trusted"), advice)
+        }
+        Distrust::OtherIssuer => {
+            let issuer = last_issuer();
+            let advice =
+                format!("ca_file must hold the certificate that \"{issuer}\" has now: it may have been renewed");
+            (format!("it is not signed by the \"{issuer}\" that is trusted, but by another of that name"), advice)
         }
         Distrust::Other(words) => (words.clone(), "renew the certificate on the primary".to_owned()),
     };

@@ -38,6 +38,8 @@ pub enum Distrust {
     NotValidYet,
     /// They lead to nobody who is trusted.
     UnknownIssuer,
+    /// An authority of that name is trusted, but it is another one.
+    OtherIssuer,
     /// It is for other names.
     WrongName,
     /// In the words of the TLS library.
@@ -155,6 +157,7 @@ impl From<&rustls::Error> for Distrust {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Distrust::Expired,
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Distrust::NotValidYet,
             CertificateError::UnknownIssuer => Distrust::UnknownIssuer,
+            CertificateError::BadSignature => Distrust::OtherIssuer,
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => Distrust::WrongName,
             other => Distrust::Other(other.to_string()),
         }
