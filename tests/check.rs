@@ -20,9 +20,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 const KEY: &str = "check-key-93b1c7";
 
@@ -374,13 +376,15 @@ async fn no_secret_is_told_at_any_level_and_a_proxy_is() {
         assert!(!checked.err.is_empty(), "the log goes there when it is asked for");
         assert!(!checked.out.contains(KEY) && !checked.err.contains(KEY), "{}{}", checked.out, checked.err);
     }
-    let environment = [("http_proxy", "http://user:S3CRET@127.0.0.1:1"), ("no_proxy", "elsewhere")];
-    let checked = check_in(tempfile::tempdir().unwrap().path(), &config, &["--json"], &environment).await;
-    says(step(&checked.json(), "paris", "tcp"), "skipped", "proxy");
-    assert!(!checked.out.contains("S3CRET"), "{}", checked.out);
-    let environment = [("http_proxy", "http://127.0.0.1:1"), ("no_proxy", "127.0.0.1")];
-    let checked = check_in(tempfile::tempdir().unwrap().path(), &config, &["--json"], &environment).await;
-    says(step(&checked.json(), "paris", "tcp"), "ok", "connected");
+    // What cannot be resolved here may be resolved by the proxy.
+    let config = site("paris", "http://nbu.invalid", "");
+    let proxy = ("http_proxy", "http://user:S3CRET@127.0.0.1:1");
+    let away = check_in(tempfile::tempdir().unwrap().path(), &config, &["--json"], &[proxy]).await;
+    says(step(&away.json(), "paris", "tcp"), "skipped", "left to the proxy");
+    assert!(!away.out.contains("S3CRET"), "{}", away.out);
+    let environment = [proxy, ("no_proxy", "nbu.invalid")];
+    let direct = check_in(tempfile::tempdir().unwrap().path(), &config, &["--json"], &environment).await;
+    says(step(&direct.json(), "paris", "name_resolution"), "finding", "nbu.invalid");
 }
 
 /// A certificate authority.
@@ -401,6 +405,11 @@ impl Authority {
 
     /// A primary behind TLS, whose certificate is for `name` and valid for so many days from now on.
     async fn serve(&self, primary: &Simulator, name: &str, days: i64) -> SocketAddr {
+        self.serve_to(primary, name, days, None).await
+    }
+
+    /// As [`Authority::serve`], to those who have a certificate of `clients`.
+    async fn serve_to(&self, primary: &Simulator, name: &str, days: i64, clients: Option<&Authority>) -> SocketAddr {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "primary");
         let now = std::time::SystemTime::now();
@@ -411,12 +420,19 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate: CertificateDer<'static> = params.signed_by(&key, &self.issuer).unwrap().der().clone();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
+        let provider = Arc::new(default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let builder = match clients {
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(CertificateDer::from_pem_slice(clients.pem.as_bytes()).unwrap()).unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+                builder.with_client_cert_verifier(verifier)
+            }
+            None => builder.with_no_client_auth(),
+        };
+        let config = builder.with_single_cert(vec![certificate], key).unwrap();
         let (acceptor, behind) = (TlsAcceptor::from(Arc::new(config)), primary.address());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -501,4 +517,23 @@ async fn certificates_are_shown_and_what_is_wrong_with_them_is_said() {
     says(tls("needless"), "ok", "insecure_skip_verify is not needed");
     says(tls("plain"), "finding", "what answers there is no TLS");
     assert_eq!(step(&report, "old", "credentials")["status"], "skipped");
+}
+
+#[tokio::test]
+async fn a_primary_that_wants_a_certificate_gets_it_or_that_is_said() {
+    let primary = primary(Options::default()).await;
+    let (ours, clients, files) = (Authority::new("Backup CA"), Authority::new("Client CA"), Files::new());
+    let address = ours.serve_to(&primary, "127.0.0.1", 300, Some(&clients)).await;
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(Vec::new()).unwrap().signed_by(&key, &clients.issuer).unwrap();
+    files.write("client.pem", &certificate.pem());
+    files.write("client.key", &key.serialize_pem());
+    let (url, trusting) = (format!("https://{address}"), files.ca(&ours));
+    let own = format!("{trusting}client_cert_file = \"client.pem\"\nclient_key_file = \"client.key\"\n");
+    let config = site("without", &url, &trusting) + &site("with", &url, &own);
+    let report = check_in(files.0.path(), &config, &["--json"], &[]).await.json();
+    says(step(&report, "without", "tls"), "warning", "asks for a client certificate");
+    assert_eq!(step(&report, "without", "api_version")["status"], "finding");
+    says(step(&report, "with", "tls"), "ok", "300 days left");
+    says(collector(&report, "with", "storage"), "allowed", "12 visible");
 }

@@ -54,10 +54,20 @@ pub async fn run(loaded: Result<Config, ConfigErrors>, source: &str, offline: bo
         return report;
     }
     let proxies = Matcher::from_env();
-    let asked = sites.into_iter().map(|(site, client, stats)| {
-        let is_proxied = site.url.as_str().parse().is_ok_and(|uri| proxies.intercept(&uri).is_some());
-        site::examine(site, client, stats, is_proxied)
-    });
+    let asked = sites
+        .into_iter()
+        .map(|(site, client, stats)| site::examine(site, client, stats, is_proxied(&site.url, &proxies)));
     report.sites = join_all(asked).await;
     report
+}
+
+/// Whether requests go through a proxy; those to this machine never do.
+fn is_proxied(url: &url::Url, proxies: &Matcher) -> bool {
+    let is_here = match url.host() {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => true,
+    };
+    !is_here && url.as_str().parse().is_ok_and(|uri| proxies.intercept(&uri).is_some())
 }

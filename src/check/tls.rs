@@ -47,6 +47,11 @@ fn judge(site: &Site, seen: &Handshake, now: SystemTime, trail: &mut Trail) -> b
     let soon = certificates(seen).find(|certificate| left(certificate, now) < SOON);
     match soon {
         Some(certificate) => trail.warn(TLS, chain, Some(format!("renew \"{}\" soon", certificate.subject))),
+        None if seen.wants_certificate => {
+            let advice = "the primary asks for a client certificate: set client_cert_file and client_key_file in \
+                          [site.tls], unless the next steps are well";
+            trail.warn(TLS, chain, Some(advice.to_owned()));
+        }
         None if site.tls.insecure_skip_verify => {
             let advice = "these certificates are trusted: insecure_skip_verify is not needed";
             trail.add(TLS, super::report::Status::Ok, chain, Some(advice.to_owned()));

@@ -11,13 +11,11 @@ pub(super) struct Trail {
     steps: Vec<Step>,
     /// When the site must be done.
     pub(super) until: Instant,
-    /// Nothing ended in time.
-    pub(super) is_out_of_time: bool,
 }
 
 impl Trail {
     pub(super) fn new() -> Trail {
-        Trail { steps: Vec::new(), until: Instant::now() + LIMIT, is_out_of_time: false }
+        Trail { steps: Vec::new(), until: Instant::now() + LIMIT }
     }
 
     pub(super) fn ok(&mut self, step: &'static str, message: impl Into<String>) {
@@ -54,7 +52,6 @@ impl Trail {
     ) -> Option<T> {
         let done = timeout_at(self.until, work).await.ok();
         if done.is_none() {
-            self.is_out_of_time = true;
             self.find(step, timed_out(awaited), None);
         }
         done

@@ -2,13 +2,15 @@
 //! requests: the same roots, the same name, the same certificate of our own.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -25,6 +27,8 @@ pub struct Handshake {
     pub chain: Vec<Option<Certificate>>,
     /// What is held against the chain, also where `insecure_skip_verify` lets it pass.
     pub distrust: Option<Distrust>,
+    /// The primary asked for a certificate of ours, and there is none.
+    pub wants_certificate: bool,
     /// Why the handshake came to no end, distrust aside.
     pub broken: Option<Broken>,
 }
@@ -69,6 +73,21 @@ struct Recorder {
     seen: Mutex<Handshake>,
 }
 
+/// Has no certificate, and keeps whether it was asked for one.
+#[derive(Debug, Default)]
+struct Nobody(AtomicBool);
+
+impl ResolvesClientCert for Nobody {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
 /// Makes a handshake over `stream` as the requests of `site` do, and closes the connection.
 ///
 /// # Errors
@@ -89,6 +108,7 @@ pub async fn handshake(site: &Site, stream: TcpStream) -> Result<Handshake, Buil
         .map_err(|error| problem("TLS cannot be set up", Some(error)))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&recorder) as Arc<dyn ServerCertVerifier>);
+    let nobody = Arc::new(Nobody::default());
     let mut config = match (&site.tls.client_cert_file, &site.tls.client_key_file) {
         (Some(certificate), Some(key)) => {
             let words = "client_cert_file and client_key_file are not a PEM certificate and its key";
@@ -98,7 +118,7 @@ pub async fn handshake(site: &Site, stream: TcpStream) -> Result<Handshake, Buil
             let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| problem(words, None))?;
             builder.with_client_auth_cert(chain, key).map_err(|error| problem(words, Some(error)))?
         }
-        _ => builder.with_no_client_auth(),
+        _ => builder.with_client_cert_resolver(Arc::clone(&nobody) as Arc<dyn ResolvesClientCert>),
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     let name = match (&site.tls.server_name, site.url.host()) {
@@ -111,6 +131,7 @@ pub async fn handshake(site: &Site, stream: TcpStream) -> Result<Handshake, Buil
     let name = name.ok_or_else(|| problem("the host of url is no name that a certificate can bear", None))?;
     let ended = TlsConnector::from(Arc::new(config)).connect(name, stream).await;
     let mut seen = recorder.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    seen.wants_certificate = nobody.0.load(Relaxed);
     if let (Err(error), true) = (&ended, seen.distrust.is_none() || skips) {
         seen.broken = Some(broken(error));
     }
