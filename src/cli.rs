@@ -158,7 +158,7 @@ struct Flags {
     /// Scrapes answered at the same time, 0: no limit
     #[arg(long = "web.max-requests", value_name = "N")]
     max_requests: Option<usize>,
-    /// Least severe level that is logged [default: info]
+    /// Least severe level that is logged [default: info; check: error]
     #[arg(long = "log.level", value_name = "LEVEL")]
     log_level: Option<LogLevel>,
     /// Form of the log lines on stderr [default: logfmt]
