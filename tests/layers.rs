@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 5] = [
     &["netbackup", "cache", "exposition"],
     &["collector", "health", "state", "telemetry"],
     &["sites", "server", "poll"],
-    &["main", "demo", "reload", "run"],
+    &["main", "check", "demo", "reload", "run"],
 ];
 
 /// Pairs that the layers would allow. The client knows no metric, the exposition no primary, the cache neither, so that

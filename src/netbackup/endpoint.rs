@@ -105,6 +105,14 @@ impl Endpoint {
         self.facts().template
     }
 
+    /// The method as it is written.
+    pub(crate) const fn method(self) -> &'static str {
+        match self.facts().method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+
     /// The right that a role must hold, in the words of `check`, such as `MANAGE/JOBS VIEW`.
     #[must_use]
     pub const fn right(self) -> Option<&'static str> {
