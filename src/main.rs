@@ -7,12 +7,17 @@ use std::sync::Arc;
 use netbackup_exporter::cli::{self, Cli, Command};
 use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
 use netbackup_exporter::reload::Typed;
+use netbackup_exporter::server::Door;
 use netbackup_exporter::telemetry::{Recorder, logging, signals};
 use netbackup_exporter::{demo, reload, run};
+use tokio::net::TcpListener;
 use tracing::{error, info};
 
 /// A usage or configuration error: starting again does not help.
 const BAD_CONFIGURATION: u8 = 2;
+
+/// Listeners that were open before the start; `None`: none were asked for.
+type Inherited = Option<Vec<std::net::TcpListener>>;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -27,13 +32,17 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     hide_panic_messages();
+    let inherited = match cli.systemd_socket.then(run::inherit).transpose() {
+        Ok(inherited) => inherited,
+        Err(error) => return cannot_start(error.into()),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4))
         .enable_all()
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(start(cli));
+            let code = runtime.block_on(start(cli, inherited));
             // A name look-up in flight cannot be called off, and may last longer than a stop may.
             runtime.shutdown_background();
             code
@@ -45,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(cli: Cli) -> ExitCode {
+async fn start(cli: Cli, inherited: Inherited) -> ExitCode {
     // Taken over first: a signal during the start must not end the process in any other way than later ones.
     let (shutdown, hangups) = match (signals::shutdown_signal(), signals::hangups()) {
         (Ok(shutdown), Ok(hangups)) => (shutdown, hangups),
@@ -75,7 +84,7 @@ async fn start(cli: Cli) -> ExitCode {
             let typed = Typed { source, environment, overrides };
             return match typed.load() {
                 Ok(config) if cli.once => once(&config, &recorder, shutdown).await,
-                Ok(config) => serve(config, typed, &recorder, hangups, shutdown).await,
+                Ok(config) => serve(config, typed, inherited, &recorder, hangups, shutdown).await,
                 Err(mistakes) => refuse_configuration(&mistakes),
             };
         }
@@ -95,6 +104,7 @@ async fn start(cli: Cli) -> ExitCode {
 async fn serve(
     config: Config,
     typed: Typed,
+    inherited: Inherited,
     recorder: &Recorder,
     mut hangups: tokio::signal::unix::Signal,
     shutdown: impl Future<Output = ()>,
@@ -103,17 +113,21 @@ async fn serve(
     run::log_warnings(&config);
     let state = match run::open_state(&config) {
         Ok(state) => state,
-        Err(error) => {
-            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cannot_start(error.into()),
     };
-    let listeners = match run::bind(&config.web.listen_addresses).await {
-        Ok(listeners) => listeners,
-        Err(error) => {
-            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
-            return ExitCode::FAILURE;
+    let door = match Door::new(config.web.file.as_deref()) {
+        Ok(door) => door,
+        Err(mistakes) => return refuse_configuration(&mistakes),
+    };
+    let listeners = match inherited {
+        Some(inherited) => {
+            inherited.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(Into::into)
         }
+        None => run::bind(&config.web.listen_addresses).await.map_err(anyhow::Error::from),
+    };
+    let listeners: Vec<TcpListener> = match listeners {
+        Ok(listeners) => listeners,
+        Err(error) => return cannot_start(error),
     };
     let running = Arc::new((config, typed));
     let checking_again = async {
@@ -128,7 +142,7 @@ async fn serve(
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {
-        ended = run::run(&running.0, listeners, recorder, state, shutdown) => ended,
+        ended = run::run(&running.0, listeners, recorder, state, door, shutdown) => ended,
         () = checking_again => Ok(()),
     };
     match ended {
@@ -153,6 +167,12 @@ async fn once(config: &Config, recorder: &Recorder, shutdown: impl Future<Output
         }
         Err(errors) => refuse(&errors),
     }
+}
+
+/// A failure of the system, which may be gone at the next start.
+fn cannot_start(error: anyhow::Error) -> ExitCode {
+    error!(error = format!("{error:#}"), "cannot start");
+    ExitCode::FAILURE
 }
 
 fn refuse_configuration(mistakes: &ConfigErrors) -> ExitCode {

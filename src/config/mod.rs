@@ -27,6 +27,7 @@ mod source;
 mod syntax;
 mod timing;
 mod web;
+mod web_file;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use listen::parse_listen_address;
 pub use secret::Secret;
 pub use source::ConfigSource;
 pub use web::Overrides;
+pub use web_file::{CIPHER_SUITES, CURVES, ClientAuth, Pem, RateLimit, TlsServer, WebConfig};
 
 /// A collector as the configuration knows it: the table behind `[collectors]` and the `<collector>_…` keys of `[poll]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,10 @@ pub struct Web {
     pub max_requests: usize,
     /// OpenMetrics `_created` samples.
     pub created_samples: bool,
+    /// What `config_file` says; `None`: plain HTTP, and nobody is asked who they are.
+    pub file: Option<Arc<WebConfig>>,
+    /// `--web.enable-lifecycle`: other hosts may ask for a reload.
+    pub lifecycle: bool,
 }
 
 /// `[health]`.
@@ -225,6 +231,8 @@ impl Default for Web {
             telemetry_path: "/metrics".into(),
             max_requests: 40,
             created_samples: false,
+            file: None,
+            lifecycle: false,
         }
     }
 }

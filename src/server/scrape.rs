@@ -9,7 +9,7 @@ use axum::response::Response;
 use tokio::sync::TryAcquireError;
 
 use super::body::TwoParts;
-use super::{App, plain, query};
+use super::{App, query, wait_a_second};
 use crate::exposition::{Encoding, SiteView, negotiate_encoding, negotiate_format};
 
 pub(super) fn answer(app: &App, headers: &HeaderMap, query: Option<&str>) -> Response {
@@ -21,9 +21,7 @@ pub(super) fn answer(app: &App, headers: &HeaderMap, query: Option<&str>) -> Res
             let text = format!(
                 "{most} requests to this path are being answered already (web.max_requests): try again later\n"
             );
-            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return response;
+            return wait_a_second(StatusCode::SERVICE_UNAVAILABLE, text);
         }
     };
     let sites = app.sites.load();

@@ -31,7 +31,7 @@ fn values_of_the_file() {
         ("web", "max_requests", "99999999999999999999999", "from 0 to 100000"),
         ("web", "max_requests", "\"s3ntinelXq9\"", "without quotes"),
         ("web", "created_samples", "\"s3ntinelXq9\"", "true or false without quotes, found a string"),
-        ("web", "config_file", "\"s3ntinelXq9\"", "not supported by this release"),
+        ("web", "config_file", "\"s3ntinelXq9\"", "no such file"),
         ("health", "ttl", "5", "has no unit"),
         ("health", "ttl", "\"s3ntinelXq9\"", "expected a duration"),
         ("health", "timeout", "\"0s\"", "zero"),
@@ -161,14 +161,13 @@ fn unknown_keys_are_named_with_a_hint() {
     // Keys that this release refuses are not offered.
     for (text, place) in [
         (with_site("[web]\ncolour = 1", ""), "2:1: web.colour"),
-        (with_site("[web]\nconfig_fil = 1", ""), "2:1: web.config_fil"),
         (with_site("", "colour = 1"), "6:1: site[0].colour"),
         (with_site("", "[site.logins]"), "6:7: site[0].logins"),
         (with_site("", "api_key_comand = 1"), "6:1: site[0].api_key_comand"),
     ] {
         let told = refused(&text);
         one(&text, place, "unknown key; ");
-        for key in ["config_file", "api_key_command", "login,", "login?"] {
+        for key in ["api_key_command", "login,", "login?"] {
             assert!(!told[0].contains(key), "{told:#?}");
         }
     }
