@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::listen::{Manners, prepared, serve_router};
-use super::{Door, router};
 use super::testing::{fixture, web};
+use super::{Door, router};
 
 /// Far more than anything here takes; only a defect reaches it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,11 +31,7 @@ impl Server {
         Server::behind(Arc::default(), router, change).await
     }
 
-    pub(super) async fn behind(
-        door: Arc<ArcSwap<Door>>,
-        router: Router,
-        change: impl FnOnce(&mut Manners),
-    ) -> Server {
+    pub(super) async fn behind(door: Arc<ArcSwap<Door>>, router: Router, change: impl FnOnce(&mut Manners)) -> Server {
         let mut manners = Manners::default();
         change(&mut manners);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -199,7 +199,7 @@ mod tests {
         }
         let deep = "[".repeat(1024 * 1024);
         broken(&deep);
-        broken(&"a:\n ".repeat(1000));
+        broken(&(0..1000).map(|n| format!("{}a:\n", " ".repeat(n))).collect::<String>());
     }
 
     proptest! {
