@@ -1,8 +1,15 @@
 //! Reads a YAML mapping key by key: types checked, each value with its place, and every key that nobody asked for told.
 
+use std::collections::BTreeSet;
+
 use super::super::error::{Mistakes, Spot};
 use super::super::reader::{Typed, nearest};
 use super::yaml::{Node, Value};
+
+/// The longest list that can be meant, and the most keys of one table that are told to be wrong: a file that is something
+/// else must not take minutes to say so.
+const LONGEST_LIST: usize = 1000;
+pub(super) const MOST_WRONG: usize = 100;
 
 /// One mapping; an absent one has no keys.
 pub(super) struct Table<'n> {
@@ -72,6 +79,10 @@ impl<'n> Table<'n> {
             mistakes.error(&spot, format!("expected a list, one `- value` a line, found {found}"));
             return None;
         };
+        if list.len() > LONGEST_LIST {
+            mistakes.error(&spot, format!("expected a list of at most {LONGEST_LIST}"));
+            return None;
+        }
         let texts = list.iter().enumerate().filter_map(|(at, node)| {
             let spot = Spot { key: format!("{}[{at}]", spot.key), offset: Some(node.offset) };
             if is_empty(&node.value) {
@@ -99,13 +110,23 @@ impl<'n> Table<'n> {
 
     /// Notes every key that nobody asked for, and every one that stands twice.
     pub(super) fn finish(self, mistakes: &mut Mistakes) {
-        for (at, (key, _)) in self.entries.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        let mut wrong = 0;
+        for (key, _) in self.entries {
+            if wrong == MOST_WRONG {
+                break;
+            }
+            wrong += 1;
             let Some(name) = name_of(key) else {
                 let spot = Spot { offset: Some(key.offset), ..self.spot.clone() };
                 mistakes.error(&spot, "expected a key that is a text");
                 continue;
             };
             let is_known = self.known.iter().any(|known| known == name);
+            if is_known && seen.insert(name) {
+                wrong -= 1;
+                continue;
+            }
             let nearest = nearest(name, &self.known);
             // Something else may have been pasted where a key should stand: only what must be one is repeated.
             let shown = if is_known || nearest.is_some() { self.key_of(name) } else { self.spot.key.clone() };
@@ -116,7 +137,7 @@ impl<'n> Table<'n> {
                     None => format!("known here: {}", self.known.join(", ")),
                 };
                 mistakes.error(&spot, format!("unknown key; {hint}"));
-            } else if self.entries.iter().take(at).any(|(earlier, _)| name_of(earlier) == Some(name)) {
+            } else {
                 mistakes.error(&spot, "this is written twice; keep one");
             }
         }

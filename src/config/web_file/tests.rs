@@ -244,6 +244,20 @@ fn a_file_that_cannot_be_read_says_why() {
     assert!(told("latin").contains("UTF-8"));
 }
 
+#[test]
+fn a_file_that_is_something_else_is_refused_soon() {
+    for text in [
+        format!("{{{}}}", "x1: y, ".repeat(100_000)),
+        "cert_file: x\n".repeat(70_000),
+        format!("tls_server_config: {{{}}}", "cert_file: x, ".repeat(70_000)),
+        format!("basic_auth_users: {{{}}}", (0..50_000).map(|n| format!("a{n}: x, ")).collect::<String>()),
+        tls(&format!("  cipher_suites: [{}]", "x, ".repeat(300_000))),
+    ] {
+        let told = refused(&text);
+        assert!(told.len() <= 2 * 100 + 1, "{}", told.len());
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics_and_never_tells_a_value(
