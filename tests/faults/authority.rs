@@ -1,0 +1,40 @@
+//! Certificates of a test's own authority.
+
+use std::path::{Path, PathBuf};
+
+use netbackup_exporter::simulator::Tls;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+/// A certificate authority.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    /// A new one, unknown to everybody.
+    pub fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// What a server named `name` shows; valid until the end of the given year.
+    pub fn server(&self, name: &str, until: i32) -> Tls {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 12, 31);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Tls::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes(), None).unwrap()
+    }
+
+    /// The certificate of the authority as a file in `directory`.
+    pub fn file(&self, directory: &Path) -> PathBuf {
+        let path = directory.join("ca.pem");
+        std::fs::write(&path, &self.pem).unwrap();
+        path
+    }
+}
