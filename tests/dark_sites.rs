@@ -111,7 +111,8 @@ async fn twelve_dark_sites_leave_two_healthy_ones_fresh() {
     }
 
     let mut exporter = Exporter::start(&config);
-    let success = |samples: &support::Samples, site| samples.sum("netbackup_collector_success", &[("site", site)]);
+    let success =
+        |samples: &support::Samples, site: &str| samples.sum("netbackup_collector_success", &[("site", site)]);
     exporter.until("the healthy begin", |samples| HEALTHY.iter().all(|site| success(samples, site) == 2.0)).await;
 
     let health = async |most: Duration| {
@@ -123,7 +124,8 @@ async fn twelve_dark_sites_leave_two_healthy_ones_fresh() {
         let verdicts: serde_json::Value = serde_json::from_str(&body).unwrap();
         for site in verdicts["sites"].as_array().unwrap() {
             let is_healthy = HEALTHY.iter().any(|name| site["site"] == *name);
-            assert_eq!(site["status"], if is_healthy { "pass" } else { "fail" }, "{site}");
+            // Who answers the headers of a probe and then drips is reachable, but no more than that.
+            assert_eq!(site["status"] == "pass", is_healthy, "{site}");
         }
     };
     // The first who asks waits for the probes, whoever comes after does not.

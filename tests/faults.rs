@@ -427,3 +427,43 @@ async fn refused_credentials_are_tried_again_after_a_minute_or_with_another_key(
     .await
     .expect("tried again about a minute after the refusal");
 }
+
+/// The flags of `simulate`, in a process of its own.
+#[tokio::test]
+async fn the_simulated_primary_misbehaves_as_the_command_line_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let ours = Authority::new();
+    let ca = std::fs::read(ours.file(directory.path())).unwrap();
+    let (certificate, key) = ours.issue("127.0.0.1", 2099);
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let mut command = support::binary();
+    command.args(["simulate", "--listen-address", "127.0.0.1:0", "--jobs", "5", "--api-key", KEY]);
+    command.arg("--tls-cert-file").arg(file("cert.pem", &certificate));
+    command.arg("--tls-key-file").arg(file("key.pem", &key));
+    command.args(["--fault", "/ping=status:429,retry-after:120x1", "--fault", "/security=body:null"]);
+    command.args(["--deny", "/storage", "--silent-empty-jobs", "--clock-offset", "-2h"]);
+    let primary = Exporter::spawn(command, tempfile::tempdir().unwrap());
+    let root = reqwest::Certificate::from_pem(&ca).unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([root]).build().unwrap();
+    let base = primary.base.replace("http://", "https://");
+    let ask = async |path: &str| {
+        let request = client.get(format!("{base}/netbackup{path}")).header("authorization", KEY);
+        let json = "application/vnd.netbackup+json;version=12.0";
+        let answer = request.header("accept", if path == "/ping" { "*/*" } else { json }).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().clone(), answer.text().await.unwrap())
+    };
+    let (status, headers, _) = ask("/ping").await;
+    assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "120"));
+    let (status, _, time) = ask("/ping").await;
+    let behind = jiff::Timestamp::now().as_millisecond() - time.parse::<i64>().unwrap();
+    assert!(status == 200 && (7_199_000..7_260_000).contains(&behind), "{status}, {behind} ms behind");
+    assert_eq!(ask("/security/serverinfo").await.2, "null");
+    let (status, _, body) = ask("/storage/storage-units").await;
+    assert!(status == 401 && body.contains("8000"), "{status}: {body}");
+    let (status, _, body) = ask("/admin/jobs").await;
+    assert!(status == 200 && body.contains("\"data\":[]"), "{status}: {body}");
+}

@@ -1,4 +1,5 @@
 //! Certificates of a test's own authority.
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::path::{Path, PathBuf};
 
@@ -23,12 +24,18 @@ impl Authority {
 
     /// What a server named `name` shows; valid until the end of the given year.
     pub fn server(&self, name: &str, until: i32) -> Tls {
+        let (certificate, key) = self.issue(name, until);
+        Tls::from_pem(certificate.as_bytes(), key.as_bytes(), None).unwrap()
+    }
+
+    /// The same as PEM: certificate and key.
+    pub fn issue(&self, name: &str, until: i32) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(until, 12, 31);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Tls::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes(), None).unwrap()
+        (certificate.pem(), key.serialize_pem())
     }
 
     /// The certificate of the authority as a file in `directory`.
