@@ -49,7 +49,7 @@ pub enum Command {
     /// The simulated primary and the exporter together.
     Demo,
     /// The simulated primary alone.
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
 }
 
 /// The least severe level that is logged.
@@ -139,7 +139,7 @@ enum Subcommands {
     /// Start a simulated primary alone
     Simulate {
         #[command(flatten)]
-        simulate: Simulate,
+        simulate: Box<Simulate>,
         #[command(flatten)]
         flags: Flags,
     },
@@ -361,7 +361,7 @@ mod tests {
             silent_empty_jobs: true,
             clock_offset: ClockOffset(-7_200_000),
         };
-        assert_eq!(simulate, expected);
+        assert_eq!(*simulate, expected);
         assert_eq!(cli("demo").unwrap().command, Command::Demo);
     }
 

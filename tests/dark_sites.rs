@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::print_stdout, reason = "what was measured is worth a line")]
 
 #[path = "faults/authority.rs"]
 mod authority;

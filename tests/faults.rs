@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::print_stdout, reason = "what was measured is worth a line")]
 
 #[path = "faults/authority.rs"]
 mod authority;
@@ -49,7 +50,7 @@ impl Patient {
     async fn new(row: Row, good: &Tls) -> Patient {
         let is_tls = matches!(
             row.wrong,
-            Wrong::Expired | Wrong::WrongName | Wrong::UnknownAuthority | Wrong::NoTls | Wrong::SilentTls
+            Wrong::Expired | Wrong::OtherName | Wrong::UnknownAuthority | Wrong::NoTls | Wrong::SilentTls
         );
         let options = Options {
             api_key: KEY.to_owned(),
@@ -90,7 +91,7 @@ impl Patient {
             Wrong::Door(door) => control.set_door(*door),
             Wrong::SilentTls => control.set_door(Door::Silent),
             Wrong::Expired => control.set_tls(Some(ours.server("127.0.0.1", 2021))),
-            Wrong::WrongName => control.set_tls(Some(ours.server("other.example.com", 2099))),
+            Wrong::OtherName => control.set_tls(Some(ours.server("other.example.com", 2099))),
             Wrong::UnknownAuthority => control.set_tls(Some(Authority::new().server("127.0.0.1", 2099))),
             Wrong::NoTls => control.set_tls(None),
             Wrong::Denied(endpoint) => control.set_rbac(vec![(*endpoint).to_owned()]),
@@ -105,7 +106,7 @@ impl Patient {
         match &self.row.wrong {
             Wrong::Answers(endpoint, _) => control.set_fault(Some(endpoint), None),
             Wrong::Door(_) | Wrong::SilentTls => control.set_door(Door::Open),
-            Wrong::Expired | Wrong::WrongName | Wrong::UnknownAuthority | Wrong::NoTls => {
+            Wrong::Expired | Wrong::OtherName | Wrong::UnknownAuthority | Wrong::NoTls => {
                 control.set_tls(Some(good.clone()));
             }
             Wrong::Denied(_) => control.set_rbac(Vec::new()),

@@ -36,7 +36,7 @@ pub enum Wrong {
     /// The certificate has expired.
     Expired,
     /// The certificate is another host's.
-    WrongName,
+    OtherName,
     /// The certificate is of an authority that is not trusted.
     UnknownAuthority,
     /// Plain HTTP is spoken on the port of TLS.
@@ -177,7 +177,7 @@ pub fn rows() -> Vec<Row> {
         Row::of("clock-an-hour-off", Wrong::Clock(3_600_000), Well, Well),
         // The change of the certificate ends what is under way.
         Row::all("tls-expired", Wrong::Expired, &["tls", "connect", "circuit"]),
-        Row::all("tls-wrong-name", Wrong::WrongName, &["tls", "connect", "circuit"]),
+        Row::all("tls-wrong-name", Wrong::OtherName, &["tls", "connect", "circuit"]),
         Row::all("tls-unknown-authority", Wrong::UnknownAuthority, &["tls", "connect", "circuit"]),
         Row::all("tls-is-plain-http", Wrong::NoTls, &["tls", "connect", "circuit"]),
         Row::all("tls-no-handshake", Wrong::SilentTls, &["timeout", "connect", "circuit"]),
