@@ -50,7 +50,7 @@ pub async fn run(
     }
     say(&format!("NetBackup    {} (simulated, key {API_KEY})", primary.base_url()));
     say("Ctrl-C stops it.");
-    let ended = run::run(&config, listeners, recorder, None, shutdown).await;
+    let ended = run::run(config, listeners, recorder, None, None, shutdown).await;
     primary.stop().await;
     ended.map_err(|errors| anyhow!("{errors:?}"))
 }

@@ -2,13 +2,12 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use netbackup_exporter::cli::{self, Cli, Command};
 use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
-use netbackup_exporter::reload::Typed;
+use netbackup_exporter::reload::{Causes, Typed};
 use netbackup_exporter::telemetry::{Recorder, logging, signals};
-use netbackup_exporter::{demo, reload, run};
+use netbackup_exporter::{demo, run};
 use tracing::{error, info};
 
 /// A usage or configuration error: starting again does not help.
@@ -96,7 +95,7 @@ async fn serve(
     config: Config,
     typed: Typed,
     recorder: &Recorder,
-    mut hangups: tokio::signal::unix::Signal,
+    hangups: tokio::signal::unix::Signal,
     shutdown: impl Future<Output = ()>,
 ) -> ExitCode {
     info!(source = %typed.source, sites = config.sites.len(), "configuration read");
@@ -115,22 +114,8 @@ async fn serve(
             return ExitCode::FAILURE;
         }
     };
-    let running = Arc::new((config, typed));
-    let checking_again = async {
-        while hangups.recv().await.is_some() {
-            let running = Arc::clone(&running);
-            // Reading files may hang with the disk they are on; the watchdog and a stop must not.
-            let checked = tokio::task::spawn_blocking(move || reload::check_again(&running.0, &running.1)).await;
-            if checked.is_err() {
-                error!("checking the configuration again panicked");
-            }
-        }
-        std::future::pending::<()>().await;
-    };
-    let ended = tokio::select! {
-        ended = run::run(&running.0, listeners, recorder, state, shutdown) => ended,
-        () = checking_again => Ok(()),
-    };
+    let reload = Some(Causes { typed, hangups });
+    let ended = run::run(config, listeners, recorder, state, reload, shutdown).await;
     match ended {
         Ok(()) => {
             info!("stopped");

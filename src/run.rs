@@ -10,8 +10,9 @@ use tracing::{error, info, warn};
 use crate::cache::Generation;
 use crate::config::Config;
 use crate::exposition::Exposition;
+use crate::reload::{self, Causes};
 use crate::server::{self, App};
-use crate::sites::{ClientError, Prepared};
+use crate::sites::{ClientError, Known, Prepared, Running};
 use crate::state::{Directory, OpenError};
 use crate::telemetry::{BUILD, Recorder, recorder, systemd};
 
@@ -60,38 +61,42 @@ pub fn open_state(config: &Config) -> Result<Option<Directory>, OpenError> {
 }
 
 /// Serves on `listeners` and polls every site until `shutdown` completes; returns within 5 s after that. `state`: where
-/// is kept what must survive a restart, if anywhere.
+/// is kept what must survive a restart, if anywhere. `reload`: what makes another configuration take effect, if anything.
 ///
 /// # Errors
 /// Every site whose client cannot be built; nothing is served then.
 pub async fn run(
-    config: &Config,
+    config: Config,
     listeners: Vec<TcpListener>,
     recorder: &Recorder,
     state: Option<Directory>,
+    reload: Option<Causes>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Vec<ClientError>> {
     let generation = Generation::default();
-    let prepared = Prepared::new(config, &generation, state.as_ref())?;
+    let prepared = Prepared::new(&config, &Known::default())?;
+    let mut running = Running::new(generation.clone(), state);
+    let (_, restored) = running.take_over(prepared).await;
     let created = config.web.created_samples.then(|| recorder.installed());
-    let exposition = Exposition::new(generation.clone(), recorder.own_metrics()).with_created(created);
-    let app = App::new(&config.web, prepared.sites(), exposition, generation);
+    let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
+    exposition.set_created(created);
+    let app = App::new(&config.web, running.sites(), exposition, generation);
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
             info!(%address, version = BUILD.version, revision = BUILD.revision, "listening");
         }
     }
-    let mut polling = prepared.start();
     // Connections wait in the listeners' queues meanwhile, so that the first answer has the data that were kept.
-    polling.restored(RESTORE_PATIENCE).await;
+    restored.within(RESTORE_PATIENCE).await;
     systemd::ready();
     systemd::status(&format!("polling {} site(s)", config.sites.len()));
     tokio::select! {
         () = server::serve(listeners, std::sync::Arc::clone(&app), shutdown) => {}
         () = watchdog(&app) => {}
+        () = follow(reload, config, &app, &mut running) => {}
     }
     systemd::stopping();
-    drop(polling);
+    drop(running);
     Ok(())
 }
 
@@ -101,11 +106,10 @@ pub async fn run(
 /// Every site whose client cannot be built.
 pub async fn once(config: &Config, recorder: &Recorder) -> Result<(String, bool), Vec<ClientError>> {
     let generation = Generation::default();
-    let prepared = Prepared::new(config, &generation, None)?;
-    let views = prepared.sites().views;
-    let exposition = Exposition::new(generation, recorder.own_metrics());
-    let succeeded = prepared.poll_once().await;
-    Ok((exposition.text(&views), succeeded))
+    let prepared = Prepared::new(config, &Known::default())?;
+    let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
+    let (sites, succeeded) = Running::new(generation, None).poll_once(prepared).await;
+    Ok((exposition.text(&sites.views), succeeded))
 }
 
 /// Says what is accepted but should be looked at.
@@ -113,6 +117,14 @@ pub fn log_warnings(config: &Config) {
     for warning in &config.warnings {
         warn!("{warning}");
     }
+}
+
+/// Lets other configurations take effect. Never ends.
+async fn follow(reload: Option<Causes>, config: Config, app: &App, running: &mut Running) {
+    if let Some(causes) = reload {
+        reload::follow(causes, config, app, running).await;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Feeds the watchdog of the service manager while every task lives. Never ends.

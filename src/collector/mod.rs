@@ -5,6 +5,7 @@ pub mod jobs;
 mod kept;
 pub mod storage;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -55,6 +56,9 @@ impl PollContext {
     }
 }
 
+/// What a collector remembers between two polls, as only it can read it.
+pub type Inheritance = Arc<dyn Any + Send + Sync>;
+
 /// A source of one snapshot. The poll loop knows nothing else of it.
 pub trait Collector: Send + Sync + 'static {
     /// Reads the source once. Dropping the future (the deadline does) must leave the collector usable.
@@ -63,6 +67,18 @@ pub trait Collector: Send + Sync + 'static {
     /// What was read before a restart, once, before the first poll; `None`: nothing was kept.
     fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
         Box::pin(std::future::ready(None))
+    }
+
+    /// What the same collector takes over when the configuration of its site changes; `None`: nothing.
+    fn memory(&self) -> Option<Inheritance> {
+        None
+    }
+
+    /// Goes on from the memory of the same collector under an older configuration, whose task has ended. Once, before
+    /// [`Collector::restore`] and the first poll.
+    fn inherit(&self, memory: Inheritance) -> BoxFuture<'_, ()> {
+        drop(memory);
+        Box::pin(std::future::ready(()))
     }
 
     /// Whether the next poll must end within `poll.timeout`. A first read may last longer: each of its requests is

@@ -71,6 +71,13 @@ impl std::fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl ConfigErrors {
+    /// What is wrong with what `file` asks for, although it is written well; `messages` are not empty.
+    pub fn new(file: &str, messages: impl IntoIterator<Item = String>) -> ConfigErrors {
+        let error =
+            |message| ConfigError { file: file.to_owned(), line: None, column: None, key: String::new(), message };
+        ConfigErrors(messages.into_iter().map(error).collect())
+    }
+
     /// One mistake that is not at a place in a file.
     pub(super) fn one(file: impl Into<String>, key: impl Into<String>, message: impl Into<String>) -> ConfigErrors {
         let (file, key, message) = (file.into(), key.into(), message.into());

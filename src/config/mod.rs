@@ -210,6 +210,12 @@ impl Config {
         resolve::resolve(&raw, path.parent().unwrap_or(Path::new("")), mistakes)
     }
 
+    /// The files that it names and that are read again while the exporter runs: a change of one is a change of it.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.sites.iter().flat_map(Site::files).map(Path::to_owned).collect()
+    }
+
     /// A configuration of these sites with every other default, for programs that start without a file.
     #[must_use]
     pub fn of_sites(sites: Vec<Site>) -> Config {

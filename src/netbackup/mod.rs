@@ -32,7 +32,7 @@ pub use error::{BuildError, Error};
 pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
 pub use probe::ProbeOutcome;
 pub use server_info::ServerInfo;
-pub use storage_units::{StorageUnitRow, StorageUnitsPage};
+pub use storage_units::{StorageUnitRow, StorageUnitsPage, read_storage_units_page};
 pub use version::ApiVersion;
 pub use walk::Walk;
 pub use wire::Page;

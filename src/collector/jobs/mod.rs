@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::memory::Memory;
-use super::{Collector, PollContext, Polled, blocking};
+use super::{Collector, Inheritance, PollContext, Polled, blocking};
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::Page;
@@ -36,6 +36,8 @@ mod primary;
 mod render;
 mod table;
 mod window;
+
+pub use memory::{STATE_FILE, read_state};
 
 /// The jobs collector of one site.
 pub struct Jobs {
@@ -109,6 +111,20 @@ impl Collector for Jobs {
             };
             let shown = self.show(memory, rejected, keep).await?;
             shown.ok_or_else(|| Failure::new(Reason::Internal, "a poll left nothing to show: a defect of the exporter"))
+        }
+        .boxed()
+    }
+
+    fn memory(&self) -> Option<Inheritance> {
+        Some(Arc::clone(&self.memory) as Inheritance)
+    }
+
+    fn inherit(&self, memory: Inheritance) -> BoxFuture<'_, ()> {
+        async move {
+            let Ok(old) = memory.downcast::<Mutex<Memory>>() else { return };
+            // The lock may be held by a poll that was dropped while it was being kept.
+            let (mut old, mut new) = (old.lock_owned().await, Arc::clone(&self.memory).lock_owned().await);
+            let _ = blocking(move || new.inherit(&mut old)).await;
         }
         .boxed()
     }
