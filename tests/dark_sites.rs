@@ -25,8 +25,8 @@ const HEALTHY: [&str; 2] = ["healthy-one", "healthy-two"];
 const NIGHT: Duration = Duration::from_secs(15);
 /// The oldest that anything of a healthy site may be.
 const OLDEST: f64 = 3.0;
-/// The longest that an answer may take; `/health` may wait for its own timeout before.
-const SLOWEST: Duration = Duration::from_secs(1);
+/// The longest that an answer may take, less than any primary is waited for; `/health` may wait for its own timeout before.
+const SLOWEST: Duration = Duration::from_millis(1_500);
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most memory that it may ever have had, in KiB.
 const MOST_MEMORY: u64 = 100 * 1_024;

@@ -28,7 +28,13 @@ impl Authority {
         Tls::from_pem(certificate.as_bytes(), key.as_bytes(), None).unwrap()
     }
 
-    /// The same as PEM: certificate and key.
+    /// The same, for a server that lets in only clients with a certificate of this authority.
+    pub fn server_for_known_clients(&self, name: &str) -> Tls {
+        let (certificate, key) = self.issue(name, 2099);
+        Tls::from_pem(certificate.as_bytes(), key.as_bytes(), Some(self.pem.as_bytes())).unwrap()
+    }
+
+    /// As [`Authority::server`], but as PEM: certificate and key.
     pub fn issue(&self, name: &str, until: i32) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();

@@ -39,6 +39,8 @@ pub enum Wrong {
     OtherName,
     /// The certificate is of an authority that is not trusted.
     UnknownAuthority,
+    /// A client certificate is asked for.
+    KnownClients,
     /// Plain HTTP is spoken on the port of TLS.
     NoTls,
     /// TLS connections are accepted, and no handshake happens.
@@ -179,6 +181,7 @@ pub fn rows() -> Vec<Row> {
         Row::all("tls-expired", Wrong::Expired, &["tls", "connect", "circuit"]),
         Row::all("tls-wrong-name", Wrong::OtherName, &["tls", "connect", "circuit"]),
         Row::all("tls-unknown-authority", Wrong::UnknownAuthority, &["tls", "connect", "circuit"]),
+        Row::all("tls-known-clients", Wrong::KnownClients, &["tls", "connect", "circuit"]),
         Row::all("tls-is-plain-http", Wrong::NoTls, &["tls", "connect", "circuit"]),
         Row::all("tls-no-handshake", Wrong::SilentTls, &["timeout", "connect", "circuit"]),
         Row::all("dns", Wrong::Nowhere, &["connect", "circuit"]),
