@@ -96,7 +96,7 @@ pub async fn run(
         () = follow(reload, config, &app, &mut running) => {}
     }
     systemd::stopping();
-    drop(running);
+    running.stop().await;
     Ok(())
 }
 
@@ -108,7 +108,9 @@ pub async fn once(config: &Config, recorder: &Recorder) -> Result<(String, bool)
     let generation = Generation::default();
     let prepared = Prepared::new(config, &Known::default())?;
     let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
-    let (sites, succeeded) = Running::new(generation, None).poll_once(prepared).await;
+    let mut running = Running::new(generation, None);
+    let (sites, succeeded) = running.poll_once(prepared).await;
+    running.stop().await;
     Ok((exposition.text(&sites.views), succeeded))
 }
 

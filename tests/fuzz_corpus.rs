@@ -44,6 +44,8 @@ fn a_value_in_a_message_is_a_finding() {
     for text in ["api_key = \"S3CRET\"", "[web]\napi_key = \"S3CRET\"\n"] {
         targets::configuration(text.as_bytes());
     }
-    assert!(std::panic::catch_unwind(|| targets::hides("api_key = \"S3CRET\"", "api_key = \"S3CRET\"", "S3CRET")).is_err());
+    assert!(
+        std::panic::catch_unwind(|| targets::hides("api_key = \"S3CRET\"", "api_key = \"S3CRET\"", "S3CRET")).is_err()
+    );
     targets::hides("S3CRET = \"S3CRET\"", "api_key = \"S3CRET\"", "S3CRET");
 }

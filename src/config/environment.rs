@@ -44,7 +44,7 @@ impl Config {
         if !site.api_key.is_there() && !site.api_key_file.is_there() {
             let spot = Spot::named("NETBACKUP_API_KEY");
             mistakes.error(&spot, "not set: give the API key in it, or the path of its file in NETBACKUP_API_KEY_FILE");
-            site.has_other_credential = true;
+            site.credential_told = true;
         }
         whole.sites = Some(vec![site]);
         Some(resolve::resolve(&whole, Path::new(""), mistakes))

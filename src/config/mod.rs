@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::freshness::Limits;
 
 mod base_url;
+mod credential;
 mod duration;
 mod environment;
 mod error;
@@ -31,6 +32,7 @@ mod web;
 #[cfg(test)]
 mod tests;
 
+pub use credential::{Credential, DomainType, Login};
 pub use duration::read_duration;
 pub use environment::process_environment;
 pub use error::{ConfigError, ConfigErrors};
@@ -117,15 +119,6 @@ pub struct Site {
     pub poll: Poll,
     /// The collectors that run, by name, in the order of [`COLLECTORS`].
     pub collectors: Vec<(CollectorSpec, CollectorTiming)>,
-}
-
-/// Where the API key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// Written in the configuration (usually as `${VAR}`).
-    ApiKey(Secret),
-    /// Read from a file; one trailing newline is dropped.
-    ApiKeyFile(PathBuf),
 }
 
 /// `api_version`.

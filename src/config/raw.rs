@@ -68,12 +68,24 @@ pub(super) struct RawSite {
     pub(super) url: Field<String>,
     pub(super) api_key: Field<String>,
     pub(super) api_key_file: Field<String>,
-    /// A way to sign in that this release lacks was named, and refused.
-    pub(super) has_other_credential: bool,
+    pub(super) api_key_command: Field<Vec<Typed<String>>>,
+    /// `[site.login]`, where it is there.
+    pub(super) login: Option<RawLogin>,
+    /// That there is no way to sign in, or a bad one, has been told.
+    pub(super) credential_told: bool,
     pub(super) api_version: Field<String>,
     pub(super) tls: RawTls,
     pub(super) poll: RawPoll,
     pub(super) collectors: RawCollectors,
+}
+
+/// `[site.login]`.
+pub(super) struct RawLogin {
+    pub(super) spot: Spot,
+    pub(super) username: Field<String>,
+    pub(super) password_file: Field<String>,
+    pub(super) domain_name: Field<String>,
+    pub(super) domain_type: Field<String>,
 }
 
 /// `[site.tls]`.
@@ -171,16 +183,17 @@ impl RawCollectors {
 
 impl RawSite {
     fn read(mut site: Section<'_>, reader: &mut Reader<'_>) -> RawSite {
-        let message = "this release does not support it yet; use api_key_file or api_key";
+        let login = site.section(reader, "login");
+        let login_is_bad = site.has("login") && !login.is_there();
         let raw = RawSite {
             spot: site.spot().clone(),
             name: site.string(reader, "name"),
             url: site.string(reader, "url"),
             api_key: site.string(reader, "api_key"),
             api_key_file: site.string(reader, "api_key_file"),
-            // Both are looked at: each is a mistake of its own.
-            has_other_credential: site.refuse(reader, "api_key_command", message)
-                | site.refuse(reader, "login", message),
+            api_key_command: site.list(reader, "api_key_command"),
+            login: RawLogin::read(login, reader),
+            credential_told: login_is_bad,
             api_version: site.string(reader, "api_version"),
             tls: RawTls::read(site.section(reader, "tls"), reader),
             poll: RawPoll::read(site.section(reader, "poll"), reader),
@@ -193,6 +206,21 @@ impl RawSite {
     /// A site about which nothing was typed, to be filled from the environment.
     pub(super) fn empty(spot: Spot, reader: &mut Reader<'_>) -> RawSite {
         RawSite::read(Section::absent(spot), reader)
+    }
+}
+
+impl RawLogin {
+    fn read(mut login: Section<'_>, reader: &mut Reader<'_>) -> Option<RawLogin> {
+        let is_there = login.is_there();
+        let raw = RawLogin {
+            spot: login.spot().clone(),
+            username: login.string(reader, "username"),
+            password_file: login.string(reader, "password_file"),
+            domain_name: login.string(reader, "domain_name"),
+            domain_type: login.string(reader, "domain_type"),
+        };
+        login.finish(reader);
+        is_there.then_some(raw)
     }
 }
 

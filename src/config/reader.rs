@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::Environment;
 use super::duration;
@@ -98,6 +98,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl Reader<'_> {
+    fn texts(&mut self, list: &DeArray<'_>, spot: &Spot) -> Option<Vec<Typed<String>>> {
+        let mut texts = Vec::new();
+        for (at, element) in list.iter().enumerate() {
+            let spot = Spot { key: format!("{}[{at}]", spot.key), offset: Some(element.span().start) };
+            let value = self.text(element.get_ref(), &spot);
+            texts.push(value.map(|value| Typed { value, spot }));
+        }
+        texts.into_iter().collect()
+    }
+}
+
 impl<'d> Section<'d> {
     /// The whole document.
     pub(super) fn root(table: &'d DeTable<'d>) -> Section<'d> {
@@ -118,6 +130,16 @@ impl<'d> Section<'d> {
         &self.spot
     }
 
+    /// Whether the section is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Whether a key is there, whatever its value is.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(key))
+    }
+
     pub(super) fn string(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<String> {
         self.field(reader, key, |reader, value, spot| reader.text(value, spot))
     }
@@ -128,13 +150,19 @@ impl<'d> Section<'d> {
             let Some(list) = value.as_array() else {
                 return reader.text(value, spot).map(|value| vec![Typed { value, spot: spot.clone() }]);
             };
-            let mut texts = Vec::new();
-            for (at, element) in list.iter().enumerate() {
-                let spot = Spot { key: format!("{}[{at}]", spot.key), offset: Some(element.span().start) };
-                let value = reader.text(element.get_ref(), &spot);
-                texts.push(value.map(|value| Typed { value, spot }));
+            reader.texts(list, spot)
+        })
+    }
+
+    /// A list of strings.
+    pub(super) fn list(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<Vec<Typed<String>>> {
+        self.field(reader, key, |reader, value, spot| match value.as_array() {
+            Some(list) => reader.texts(list, spot),
+            None => {
+                let found = type_name(value);
+                reader.mistakes.error(spot, format!("expected a list of strings in [ ], found {found}"));
+                None
             }
-            texts.into_iter().collect()
         })
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::error::{Mistakes, Spot};
 use super::raw::{RawCollectors, RawPoll, RawSite, RawTls};
 use super::reader::{Field, Typed};
-use super::{ApiVersionChoice, COLLECTORS, CollectorTiming, Credential, Poll, Secret, Site, Tls};
-use super::{base_url, files, timing};
+use super::{ApiVersionChoice, COLLECTORS, CollectorTiming, Credential, Poll, Site, Tls};
+use super::{base_url, credential, files, timing};
 
 /// The API versions that can be fixed.
 const API_VERSIONS: std::ops::RangeInclusive<(u16, u16)> = (9, 0)..=(14, 0);
@@ -34,7 +34,8 @@ impl Site {
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
         let secret = match &self.credential {
             Credential::ApiKeyFile(path) => Some(path),
-            Credential::ApiKey(_) => None,
+            Credential::Login(login) => Some(&login.password_file),
+            Credential::ApiKey(_) | Credential::ApiKeyCommand(_) => None,
         };
         let Tls { ca_file, client_cert_file, client_key_file, .. } = &self.tls;
         let tls = [ca_file, client_cert_file, client_key_file];
@@ -55,7 +56,7 @@ pub(super) fn resolve(
         mistakes.warn(&typed.spot, "with http the API key travels in clear; use https");
         warn_about_unused_tls(&raw.tls, mistakes);
     }
-    let credential = credential(raw, directory, mistakes);
+    let credential = credential::resolve(raw, directory, mistakes);
     let api_version = raw.api_version.given().map(|typed| checked(typed, parse_api_version, mistakes));
     let tls = tls(&raw.tls, directory, mistakes);
     let poll_settings = timing::poll(&raw.poll, poll, mistakes);
@@ -84,7 +85,11 @@ pub(super) fn path(typed: &Typed<String>, directory: &Path, mistakes: &mut Mista
 }
 
 /// Runs a check that knows nothing of places.
-fn checked<T>(typed: &Typed<String>, check: fn(&str) -> Result<T, String>, mistakes: &mut Mistakes) -> Option<T> {
+pub(super) fn checked<T>(
+    typed: &Typed<String>,
+    check: fn(&str) -> Result<T, String>,
+    mistakes: &mut Mistakes,
+) -> Option<T> {
     check(&typed.value).map_err(|message| mistakes.error(&typed.spot, message)).ok()
 }
 
@@ -120,45 +125,6 @@ fn parse_api_version(text: &str) -> Result<ApiVersionChoice, String> {
     version
         .map(|(major, minor)| ApiVersionChoice::Fixed(major, minor))
         .ok_or_else(|| "expected \"auto\", or a version from \"9.0\" to \"14.0\" in quotes".into())
-}
-
-fn credential(raw: &RawSite, directory: &Path, mistakes: &mut Mistakes) -> Option<Credential> {
-    if let (Field::Given(_) | Field::Bad, Field::Given(Typed { spot, .. })) = (&raw.api_key, &raw.api_key_file) {
-        mistakes.error(spot, "api_key is given too: keep one of the two");
-    }
-    let none = !raw.api_key.is_there() && !raw.api_key_file.is_there() && !raw.has_other_credential;
-    if none && !mistakes.has_syntax_errors() {
-        let message = "an API key is missing: give api_key_file, or api_key (as \"${VARIABLE}\")";
-        mistakes.error(&raw.spot, message);
-    }
-    if let Some(typed) = raw.api_key_file.given() {
-        let path = path(typed, directory, mistakes)?;
-        let bytes = file(&path, typed, mistakes)?;
-        let text = std::str::from_utf8(&bytes).unwrap_or("\0");
-        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
-        if let Err(message) = check_key(text) {
-            mistakes.error(&typed.spot, format!("the file does not hold a key: {message}"));
-            return None;
-        }
-        warn_if_world_readable(&path, typed, mistakes);
-        return Some(Credential::ApiKeyFile(path));
-    }
-    let typed = raw.api_key.given()?;
-    checked(typed, check_key, mistakes)?;
-    Some(Credential::ApiKey(Secret::new(typed.value.clone())))
-}
-
-/// A key is sent as a header: what a header cannot carry would fail at every request.
-fn check_key(key: &str) -> Result<(), String> {
-    if key.is_empty() {
-        Err("the key is empty".into())
-    } else if key.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
-        Err("the key has more than one line".into())
-    } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
-        Err("the key holds blanks, control characters or characters beyond ASCII".into())
-    } else {
-        Ok(())
-    }
 }
 
 fn tls(raw: &RawTls, directory: &Path, mistakes: &mut Mistakes) -> Tls {
@@ -222,11 +188,12 @@ fn pem(field: &Field<String>, label: &str, directory: &Path, mistakes: &mut Mist
     Some(path)
 }
 
-fn file(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+pub(super) fn file(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     files::read_regular(path).map_err(|message| mistakes.error(&typed.spot, message)).ok()
 }
 
-fn warn_if_world_readable(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) {
+/// A secret that anybody can read is none.
+pub(super) fn warn_if_world_readable(path: &Path, typed: &Typed<String>, mistakes: &mut Mistakes) {
     if files::is_world_readable(path) {
         mistakes.warn(&typed.spot, "every user of this machine can read the file; chmod o-r it");
     }

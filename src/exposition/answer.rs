@@ -54,7 +54,13 @@ impl Exposition {
     /// `generation` is the one that all slots advance.
     #[must_use]
     pub fn new(generation: Generation, own: OwnMetrics) -> Exposition {
-        Exposition { generation, own, created: ArcSwapOption::empty(), headers: Headers::default(), view: ArcSwapOption::empty() }
+        Exposition {
+            generation,
+            own,
+            created: ArcSwapOption::empty(),
+            headers: Headers::default(),
+            view: ArcSwapOption::empty(),
+        }
     }
 
     /// With it, OpenMetrics answers say of each counter and histogram since when it counts (`_created` samples), and

@@ -17,6 +17,10 @@ pub enum Endpoint {
     StorageUnits,
     /// Who the primary is, without credentials.
     ServerInfo,
+    /// A session for a user and a password.
+    Login,
+    /// The end of a session.
+    Logout,
 }
 
 /// What never changes about an endpoint.
@@ -54,7 +58,7 @@ pub(crate) enum Accept {
 
 impl Endpoint {
     /// Every endpoint, in the order of their numbers.
-    pub const ALL: [Endpoint; 7] = [
+    pub const ALL: [Endpoint; 9] = [
         Endpoint::Ping,
         Endpoint::AuthorizationContext,
         Endpoint::Jobs,
@@ -62,6 +66,8 @@ impl Endpoint {
         Endpoint::JobsCount,
         Endpoint::StorageUnits,
         Endpoint::ServerInfo,
+        Endpoint::Login,
+        Endpoint::Logout,
     ];
 
     pub(crate) const fn facts(self) -> Facts {
@@ -77,6 +83,8 @@ impl Endpoint {
             Endpoint::Job => json("/admin/jobs/{jobId}", Method::Get, Some("MANAGE/JOBS VIEW")),
             Endpoint::JobsCount => json("/admin/jobs-count-requests", Method::Post, Some("MANAGE/JOBS VIEW")),
             Endpoint::ServerInfo => Facts { needs_auth: false, ..json("/security/serverinfo", Method::Get, None) },
+            Endpoint::Login => Facts { needs_auth: false, ..json("/login", Method::Post, None) },
+            Endpoint::Logout => json("/logout", Method::Post, None),
             Endpoint::StorageUnits => json("/storage/storage-units", Method::Get, Some("STORAGE/STORAGE-UNITS VIEW")),
         }
     }
@@ -91,6 +99,16 @@ impl Endpoint {
     #[must_use]
     pub const fn right(self) -> Option<&'static str> {
         self.facts().right
+    }
+
+    /// Whether sending it again changes nothing. A second wrong password would count towards locking the account.
+    pub(crate) const fn may_repeat(self) -> bool {
+        !matches!(self, Endpoint::Login | Endpoint::Logout)
+    }
+
+    /// Whether an answer of this status is what was asked for.
+    pub(crate) const fn is_success(self, status: u16) -> bool {
+        status == 200 || (status == 201 && matches!(self, Endpoint::Login))
     }
 
     /// The number under which statistics are kept.

@@ -31,23 +31,41 @@ struct Inner {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The key file.
-    #[error("site {site}: cannot read api_key_file {}: check that the file is there and readable", path.display())]
-    KeyFile {
+    /// The file of a key or a password.
+    #[error("site {site}: cannot read {key} {}: check that the file is there and readable", path.display())]
+    SecretFile {
         /// The site's name.
         site: Arc<str>,
+        /// The key of the configuration.
+        key: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The key itself; it is never shown.
-    #[error("site {site}: the API key {problem}")]
-    Key {
+    /// A key or a password itself; it is never shown.
+    #[error("site {site}: the {what} {problem}")]
+    Secret {
         /// The site's name.
         site: Arc<str>,
+        /// What it is.
+        what: &'static str,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// The program that prints the key; what it printed is never shown.
+    #[error("site {site}: api_key_command {problem}")]
+    KeyCommand {
+        /// The site's name.
+        site: Arc<str>,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The session of a site with a password has ended.
+    #[error("site {site}: there is no session; the next poll signs in")]
+    NotSignedIn {
+        /// The site's name.
+        site: Arc<str>,
     },
     /// A file of `[site.tls]` that cannot be read.
     #[error("site {site}: cannot read {key} {}: check that the file is there and readable", path.display())]
@@ -60,6 +78,16 @@ pub enum BuildError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A proxy variable of the environment; its value is never shown.
+    #[error("site {site}: {variable} {problem}")]
+    Proxy {
+        /// The site's name.
+        site: Arc<str>,
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong, and what to do.
+        problem: &'static str,
     },
     /// `[site.tls]` as a whole.
     #[error("site {site}: {problem}")]
@@ -89,6 +117,13 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Error {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds to what is said.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Error {
+        self.0.what.push_str("; ");
+        self.0.what.push_str(remark);
         self
     }
 
@@ -135,16 +170,26 @@ impl Error {
 
     fn advice(&self) -> Option<String> {
         let text = match (self.0.reason, self.0.status) {
-            (Reason::Connect, _) => "check that the primary runs, and that url, name resolution and firewall are right",
+            (Reason::Connect, _) => {
+                "check that the primary runs, and that url, name resolution, firewall and proxy are right"
+            }
             (Reason::Tls, _) => "check ca_file, and that the certificate bears the host of url (else set server_name)",
             (Reason::Timeout, _) => "the primary is slow or out of reach; request_timeout bounds one request",
+            (Reason::Auth, _) if self.0.endpoint == Endpoint::Login => {
+                "check username, password, domain_name and domain_type, and that the account is not locked"
+            }
             (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
             (Reason::Forbidden, _) => {
                 return self.0.endpoint.right().map(|right| format!("grant {right} to the role of the key's user"));
             }
             (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
+            (Reason::Throttled, _) if self.0.endpoint == Endpoint::Login => {
+                "the primary limits sign-ins; the next one is made when it allows"
+            }
             (Reason::Throttled, _) => "it will be asked less often; a lower max_requests or a longer TTL helps",
+            (Reason::Http, Some(407)) => "a proxy wants credentials: put them into its variable, or use NO_PROXY",
             (Reason::Http, Some(300..=399)) => "redirects are not followed: set url to the primary itself",
+            (Reason::Circuit, _) => "/ping is tried every few seconds, and polls go on as soon as it answers",
             (Reason::Decode, _) => "check that url leads to the REST API of a NetBackup primary",
             _ => return None,
         };

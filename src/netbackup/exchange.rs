@@ -5,24 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
+use super::circuit::Circuit;
 use super::credential::Credentials;
 use super::endpoint::{Accept, Endpoint, Method};
 use super::error::{Error, sanitise};
 use super::fault::{Complaint, classify, read_complaint, was_closed_under_us};
 use super::query::Target;
+use super::retry::{self, Budget};
 use super::retry_after;
 use super::transport::Transport;
 use super::version::ApiVersion;
-use crate::config::Site;
+use crate::config::{Environment, Site};
 use crate::reason::Reason;
 use crate::stats::{ApiStats, Code};
 
-/// After decompression. A page of 500 storage units is about a megabyte.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// After decompression. A page of 500 storage units is about a megabyte; several of these may be read at a time.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
 const LARGEST_TEXT_BODY: usize = 64 * 1024;
 const LARGEST_ERROR_BODY: usize = 64 * 1024;
 
@@ -37,8 +41,6 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<&'a str>,
     /// Needed by JSON endpoints.
     pub(crate) version: Option<ApiVersion>,
-    /// The longest that all of it may take.
-    pub(crate) timeout: Duration,
 }
 
 /// A 200 with its whole body.
@@ -57,6 +59,7 @@ pub(crate) struct Exchange {
     pub(crate) stats: Arc<ApiStats>,
     transport: Transport,
     pub(super) credentials: Credentials,
+    pub(super) circuit: Circuit,
     /// Whether a connection may be waiting in the pool, and so may have been closed under a request.
     pooled: AtomicBool,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Exchange {
 /// Counts a request when it is over, whichever way: also when the poll's deadline drops it.
 struct Count<'a> {
     stats: &'a ApiStats,
+    /// What a failure is held against.
+    circuit: Option<&'a Circuit>,
     endpoint: Endpoint,
     started: Instant,
     code: Code,
@@ -72,15 +77,24 @@ struct Count<'a> {
 impl Drop for Count<'_> {
     fn drop(&mut self) {
         self.stats.request(self.endpoint.slot(), self.endpoint.template(), self.code, self.started.elapsed());
+        if let (Some(circuit), Code::NoAnswer(reason)) = (self.circuit, self.code) {
+            circuit.failed(self.started, reason);
+        }
     }
 }
 
 impl Exchange {
-    pub(crate) fn new(site: &Site, stats: Arc<ApiStats>) -> Result<Exchange, super::BuildError> {
-        let transport = Transport::new(site)?;
+    pub(crate) fn new(
+        site: &Site,
+        stats: Arc<ApiStats>,
+        environment: &Environment,
+    ) -> Result<Exchange, super::BuildError> {
+        let transport = Transport::new(site, environment)?;
         let credentials = Credentials::new(&site.name, &site.credential)?;
         stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
-        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, pooled: AtomicBool::new(false) })
+        let circuit = Circuit::new(&site.name, &stats);
+        let pooled = AtomicBool::new(false);
+        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, circuit, pooled })
     }
 
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
@@ -88,13 +102,13 @@ impl Exchange {
     }
 
     /// Sends `request` and reads the answer. Anything but a 200 of the right kind is an error.
-    pub(crate) async fn run(&self, request: &Request<'_>) -> Result<Answer, Error> {
+    pub(crate) async fn run(&self, request: &Request<'_>, budget: &mut Budget) -> Result<Answer, Error> {
         let endpoint = request.endpoint;
         let facts = endpoint.facts();
         let authorization = if facts.needs_auth {
             let key = self.credentials.header().await;
             Some(key.map_err(|error| {
-                self.error(endpoint, Reason::Auth, "not sent, because there is no usable API key").with_source(error)
+                self.error(endpoint, Reason::Auth, "not sent, because there is no usable credential").with_source(error)
             })?)
         } else {
             None
@@ -117,13 +131,14 @@ impl Exchange {
         if let Some(host) = &self.transport.host {
             headers.insert(HOST, host.clone());
         }
-        if let Some(key) = authorization {
-            headers.insert(AUTHORIZATION, key);
+        if let Some(key) = &authorization {
+            headers.insert(AUTHORIZATION, key.clone());
         }
 
         let started = Instant::now();
         let code = Code::NoAnswer(Reason::Timeout);
-        let mut count = Count { stats: &self.stats, endpoint, started, code };
+        let circuit = budget.of_poll.then_some(&self.circuit);
+        let mut count = Count { stats: &self.stats, circuit, endpoint, started, code };
         let mut sent = SystemTime::now();
         let mut sent_at = started;
         let mut retried = false;
@@ -132,16 +147,23 @@ impl Exchange {
                 Method::Get => reqwest::Method::GET,
                 Method::Post => reqwest::Method::POST,
             };
-            let left = request.timeout.saturating_sub(started.elapsed());
+            let left = budget.time.saturating_sub(started.elapsed());
             let mut builder = self.transport.http.request(method, &url).headers(headers.clone()).timeout(left);
             if let Some(body) = request.body {
-                builder = builder.body(body.to_owned());
+                // It may hold a password.
+                builder = builder.body(Bytes::from_owner(Zeroizing::new(body.as_bytes().to_vec())));
             }
             match builder.send().await {
                 Ok(response) => break response,
-                Err(error) if !retried && self.pooled.load(Relaxed) && was_closed_under_us(&error) => {
-                    // Every endpoint in use is a read, so sending it again changes nothing.
+                Err(error)
+                    if !retried
+                        && endpoint.may_repeat()
+                        && budget.repeated < retry::MOST
+                        && self.pooled.load(Relaxed)
+                        && was_closed_under_us(&error) =>
+                {
                     retried = true;
+                    budget.repeated = budget.repeated.saturating_add(1);
                     self.stats.add_retry();
                     (sent, sent_at) = (SystemTime::now(), Instant::now());
                 }
@@ -156,7 +178,11 @@ impl Exchange {
         let latency = sent_at.elapsed();
         let status = response.status().as_u16();
         count.code = Code::Status(status);
+        self.circuit.answered();
         let answer = self.read(request, response, status).await;
+        if let Some(sent) = &authorization {
+            self.credentials.judge(sent, answer.as_ref().err());
+        }
         let took = started.elapsed();
         tracing::debug!(site = %self.site, endpoint = facts.template, request_id = id, status, ?took, "answered");
         self.pooled.store(true, Relaxed);
@@ -182,14 +208,14 @@ impl Exchange {
         status: u16,
     ) -> Result<(HeaderMap, String), Error> {
         let endpoint = request.endpoint;
-        if status != 200 {
+        if !endpoint.is_success(status) {
             return Err(self.complaint(endpoint, response, status).await);
         }
         let json = endpoint.facts().accept == Accept::Json;
         let fail = |reason, what: String| self.error(endpoint, reason, what).with_status(status);
         if json && !is_json(response.headers()) {
             let what = match response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) {
-                Some(kind) => format!("the answer is {}, not JSON", sanitise(kind)),
+                Some(kind) => format!("the answer is {}, not JSON", sanitise(&self.credentials.hide(kind.to_owned()))),
                 None => "the answer does not say that it is JSON".to_owned(),
             };
             return Err(fail(Reason::Decode, what));
@@ -236,7 +262,7 @@ impl Exchange {
         let complaint = self.read_complaint(response).await;
         self.judge(endpoint, status, complaint.code);
         let reason = match status {
-            401 if complaint.code == Some(PERMISSION_DENIED) => Reason::Forbidden,
+            401 if complaint.code == Some(PERMISSION_DENIED) && endpoint != Endpoint::Login => Reason::Forbidden,
             401 => Reason::Auth,
             403 => Reason::Forbidden,
             406 => Reason::Version,
@@ -264,7 +290,7 @@ impl Exchange {
                 return Complaint::default();
             }
         }
-        read_complaint(&body)
+        read_complaint(&body, |text| self.credentials.hide(text))
     }
 
     /// Keeps what an answer says about the credentials.
@@ -274,10 +300,8 @@ impl Exchange {
         }
         match (status, error_code) {
             (401, Some(PERMISSION_DENIED)) => self.stats.set_refused(false),
-            (401, _) => {
-                self.stats.set_refused(true);
-                self.credentials.set_refused();
-            }
+            // A refusal only once it is clear that there is no other key or token.
+            (401, _) => {}
             // A release that lacks the endpoint answers 404 to anybody.
             (404, _) if endpoint == Endpoint::AuthorizationContext => {}
             // Redirects, 406 and 407 are answered before, or by something that never saw, the key; so is 429.

@@ -2,9 +2,11 @@
 //!
 //! Reading order: [`endpoint`] (what may be asked), [`version`] and `query` (how a request is written), `exchange` (one
 //! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
-//! [`storage_units`], [`client`] (which strings it together), `discovery` and [`probe`].
+//! [`storage_units`], [`client`] (which strings it together), `sending` (with `retry` and `circuit`: what survives a
+//! misbehaving primary), `discovery`, `login` and [`probe`]; `credential` is what requests are signed with.
 
 mod attr;
+mod circuit;
 pub mod client;
 mod credential;
 mod discovery;
@@ -13,10 +15,14 @@ pub mod error;
 mod exchange;
 mod fault;
 pub mod jobs;
+mod login;
 pub mod paging;
 pub mod probe;
+mod proxy;
 mod query;
+mod retry;
 mod retry_after;
+mod sending;
 pub mod server_info;
 pub mod storage_units;
 mod transport;

@@ -50,6 +50,12 @@ impl Client {
             !self.stats().refused()
         } else if too_old {
             false
+        } else if !self.0.exchange.credentials.is_ready() {
+            // Nobody has signed in yet, and a probe never does: only what a poll has met speaks against it.
+            let met = self.session_failure();
+            let authenticated = met.is_none();
+            failure = failure.or(met);
+            authenticated
         } else {
             match self.have_credentials_judged(until).await {
                 Ok(()) => true,
@@ -61,7 +67,7 @@ impl Client {
             }
         };
         if !authenticated && failure.is_none() {
-            let what = "the key was refused before; probes do not send it until a poll was let in";
+            let what = "the credentials were refused before; probes do not send them until a poll was let in";
             failure = Some(self.error(Endpoint::AuthorizationContext, Reason::Auth, what).into());
         }
         let supported = !too_old && !self.is_version_refused();

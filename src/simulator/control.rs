@@ -15,6 +15,7 @@ use super::fault::{Door, Fault};
 use super::fault_rule::FaultRule;
 use super::journal::{Journal, LoggedRequest};
 use super::release::Release;
+use super::sessions::Sessions;
 use super::tls::Tls;
 use super::world::{Job, Truth, World};
 
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     /// By path prefix, the empty one for all; and how many answers it still spoils.
     faults: Mutex<BTreeMap<String, (Fault, Option<usize>)>>,
     pub(crate) journal: Mutex<Journal>,
+    pub(crate) sessions: Mutex<Sessions>,
     in_flight: AtomicUsize,
     max_in_flight: AtomicUsize,
     pub(crate) connections: AtomicU64,
@@ -108,6 +110,7 @@ impl Shared {
             world: Mutex::new(world),
             faults: Mutex::default(),
             journal: Mutex::default(),
+            sessions: Mutex::default(),
             in_flight: AtomicUsize::new(0),
             max_in_flight: AtomicUsize::new(0),
             connections: AtomicU64::new(0),

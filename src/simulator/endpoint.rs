@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::control::{Settings, Shared};
+use super::control::{Settings, Shared, lock};
 use super::jobs::{self, View};
 use super::reply::{Problem, Reply, json_media_type};
+use super::sessions;
 use super::storage_units;
 use super::world::time::iso;
 
@@ -15,6 +16,8 @@ pub(crate) enum Endpoint<'a> {
     ServerInfo,
     ServerTime,
     AuthorizationContext,
+    Login,
+    Logout,
     Jobs,
     Job(&'a str),
     JobCount,
@@ -45,6 +48,8 @@ impl<'a> Endpoint<'a> {
             "/security/serverinfo" => Endpoint::ServerInfo,
             "/security/servertime" => Endpoint::ServerTime,
             "/authorization-context" => Endpoint::AuthorizationContext,
+            "/login" => Endpoint::Login,
+            "/logout" => Endpoint::Logout,
             "/admin/jobs" => Endpoint::Jobs,
             "/admin/jobs-count-requests" => Endpoint::JobCount,
             "/storage/storage-units" => Endpoint::StorageUnits,
@@ -62,6 +67,8 @@ impl<'a> Endpoint<'a> {
             Endpoint::ServerInfo => "/security/serverinfo",
             Endpoint::ServerTime => "/security/servertime",
             Endpoint::AuthorizationContext => "/authorization-context",
+            Endpoint::Login => "/login",
+            Endpoint::Logout => "/logout",
             Endpoint::Jobs => "/admin/jobs",
             Endpoint::Job(_) => "/admin/jobs/{jobId}",
             Endpoint::JobCount => "/admin/jobs-count-requests",
@@ -71,7 +78,7 @@ impl<'a> Endpoint<'a> {
     }
 
     fn is_open(self) -> bool {
-        matches!(self, Endpoint::Ping | Endpoint::ServerInfo | Endpoint::ServerTime)
+        matches!(self, Endpoint::Ping | Endpoint::ServerInfo | Endpoint::ServerTime | Endpoint::Login)
     }
 
     fn is_jobs(self) -> bool {
@@ -91,8 +98,23 @@ pub(crate) fn answer(shared: &Shared, settings: &Settings, call: &Call<'_>) -> R
         !endpoint.is_jobs() || major(version) >= Some(9)
     });
     match respond(shared, settings, call, endpoint, version) {
+        Ok(body) if endpoint == Endpoint::Login => {
+            let mut reply = Reply::json(201, version.unwrap_or(newest), body);
+            // As a real one does. Who sends it back is refused.
+            reply.headers.push(("set-cookie".to_owned(), "Authorization=simulated; Secure; HttpOnly".to_owned()));
+            reply
+        }
+        Ok(_) if endpoint == Endpoint::Logout => {
+            Reply { status: 200, media_type: String::new(), headers: Vec::new(), body: Vec::new() }
+        }
         Ok(body) => Reply::json(200, version.unwrap_or(newest), body),
-        Err(problem) => problem.reply(version.unwrap_or(newest)),
+        Err(problem) => {
+            let mut reply = problem.reply(version.unwrap_or(newest));
+            if reply.status == 429 {
+                reply.headers.push(("retry-after".to_owned(), sessions::RETRY_AFTER_SECONDS.to_string()));
+            }
+            reply
+        }
     }
 }
 
@@ -106,7 +128,8 @@ fn respond(
     if call.has_cookie {
         return Err(Problem::parameter("no cookie was ever set here: who sends one mixes up servers"));
     }
-    let method = if endpoint == Endpoint::JobCount { "POST" } else { "GET" };
+    let is_post = matches!(endpoint, Endpoint::JobCount | Endpoint::Login | Endpoint::Logout);
+    let method = if is_post { "POST" } else { "GET" };
     if endpoint == Endpoint::Unknown {
         return Err(Problem::not_found());
     }
@@ -115,7 +138,8 @@ fn respond(
     }
     let version = version.ok_or_else(Problem::unacceptable)?;
     let suits = match call.content_type {
-        None => method == "GET",
+        // Signing out has no body.
+        None => method == "GET" || endpoint == Endpoint::Logout,
         Some(given) => method == "POST" && given.replace("; ", ";") == json_media_type(version),
     };
     if !suits {
@@ -123,7 +147,8 @@ fn respond(
     }
     if !endpoint.is_open() {
         let key = call.authorization.map(|value| value.strip_prefix("Bearer ").unwrap_or(value));
-        if key != Some(settings.api_key.as_str()) {
+        let is_known = |key: &str| key == settings.api_key || shared.is_signed_in(key, settings.now());
+        if !key.is_some_and(is_known) {
             return Err(Problem::unauthenticated());
         }
         let silent = settings.silent_empty_jobs && endpoint.is_jobs() && endpoint != Endpoint::Jobs;
@@ -140,6 +165,12 @@ fn respond(
         cursor_loop: call.cursor_loop,
     };
     match endpoint {
+        Endpoint::Login => lock(&shared.sessions).login(call.body, now),
+        Endpoint::Logout => {
+            let token = call.authorization.unwrap_or_default();
+            lock(&shared.sessions).logout(token.strip_prefix("Bearer ").unwrap_or(token));
+            Ok(String::new())
+        }
         Endpoint::Jobs => jobs::list(&shared.world(), view, call.query),
         Endpoint::Job(id) => jobs::one(&shared.world(), view, id, call.query),
         Endpoint::JobCount => jobs::count(&shared.world(), view, call.query, call.body),

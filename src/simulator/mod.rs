@@ -2,7 +2,7 @@
 //!
 //! It is strict: what a real primary might refuse, it refuses, so that a client which gets along here is safe. It
 //! serves `/ping`, `/security/serverinfo`, `/security/servertime`, `/authorization-context`, `/admin/jobs`,
-//! `/admin/jobs/{jobId}`, `/admin/jobs-count-requests` and `/storage/storage-units` below `/netbackup`. Its jobs
+//! `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`, `/storage/storage-units`, `/login` and `/logout` below `/netbackup`. Its jobs
 //! live: they queue, run, fail, are tried again, end and expire, each life drawn from the seed. Tests look into it and
 //! make it misbehave through [`Control`], which no request reaches.
 //!
@@ -21,6 +21,7 @@ mod query;
 mod release;
 mod reply;
 mod server;
+mod sessions;
 mod storage_units;
 mod tls;
 mod wire;
@@ -39,6 +40,7 @@ pub use self::fault::{Door, Fault};
 pub use self::fault_rule::{BadFaultRule, FaultRule};
 pub use self::journal::LoggedRequest;
 pub use self::release::{Release, UnknownRelease};
+pub use self::sessions::Account;
 pub use self::tls::Tls;
 pub use self::world::{Job, StorageUnit, Truth, Word};
 

@@ -84,7 +84,12 @@ impl Running {
         let mut changes = Changes::default();
         for planned in prepared.sites {
             match planned {
-                Planned::Unchanged(name) => self.sites.extend(before.remove(&name)),
+                Planned::Unchanged(name) => {
+                    let site = before.remove(&name);
+                    // The configuration is the same, but what it points to need not be.
+                    site.iter().for_each(|site| site.client.reread_credentials());
+                    self.sites.extend(site);
+                }
                 Planned::Built(built) => {
                     let name = Arc::clone(&built.settings.site.name);
                     let old = before.remove(&name);
@@ -100,9 +105,19 @@ impl Running {
         }
         for (name, mut site) in before {
             site.stop().await;
+            tokio::spawn(async move { site.client.logout().await });
             changes.removed.push(name);
         }
         (changes, Restored(restoring))
+    }
+
+    /// Ends every task and every session. Takes as long as the slowest primary, two seconds at most.
+    pub async fn stop(self) {
+        join_all(self.sites.into_iter().map(|site| async move {
+            drop(site.tasks);
+            site.client.logout().await;
+        }))
+        .await;
     }
 
     /// Assembles what was prepared and polls every collector once, all side by side. Returns whether all succeeded.
@@ -129,6 +144,8 @@ impl Running {
         let Built { settings, client, stats } = built;
         if let Some(old) = &mut old {
             old.stop().await;
+            let client = old.client.clone();
+            tokio::spawn(async move { client.logout().await });
         }
         // At another address nothing that was counted or read is known to be about the same primary; whether its jobs
         // are, the jobs collector finds out.

@@ -31,7 +31,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 /// Every string of a file, so that each can be replaced.
-const STRINGS: [&str; 21] = [
+const STRINGS: [&str; 25] = [
     "web.listen_address",
     "web.telemetry_path",
     "health.ttl",
@@ -50,6 +50,10 @@ const STRINGS: [&str; 21] = [
     "site.api_key",
     "site.api_key_file",
     "site.api_version",
+    "site.login.username",
+    "site.login.password_file",
+    "site.login.domain_name",
+    "site.login.domain_type",
     "site.tls.ca_file",
     "site.tls.client_cert_file",
     "site.tls.server_name",

@@ -147,19 +147,82 @@ fn paths_start_at_the_directory_of_the_file() {
     assert_eq!(config.sites[0].credential, Credential::ApiKeyFile(directory.path().join("key")));
 }
 
+#[test]
+fn ways_to_sign_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x.toml");
+    std::fs::write(directory.path().join("tool"), "").unwrap();
+    std::fs::write(directory.path().join("password"), "pass wörd\n").unwrap();
+    let way = |text: &str| {
+        std::fs::write(&path, with_site("", "").replace("api_key = \"${KEY}\"", text)).unwrap();
+        Config::load(&path, &environment()).unwrap().sites[0].credential.clone()
+    };
+    // A name is found by PATH when it is run; a path starts at the directory of the file, an argument is left alone.
+    let words = |words: &[&str]| Credential::ApiKeyCommand(words.iter().map(|word| (*word).to_owned()).collect());
+    assert_eq!(way("api_key_command = ['vault', 'read', './x']"), words(&["vault", "read", "./x"]));
+    let tool = directory.path().join("./tool").display().to_string();
+    assert_eq!(way("api_key_command = ['./tool']"), words(&[&tool]));
+    assert_eq!(way("api_key_command = ['/bin/sh', '-c', \"echo $${X} ${KEY}\"]"), {
+        words(&["/bin/sh", "-c", &format!("echo ${{X}} {SENTINEL}-from-env")])
+    });
+
+    let (username, password_file) = ("svc".to_owned(), directory.path().join("password"));
+    let login = Login { username, password_file, domain_name: None, domain_type: None };
+    let keys = "[site.login]\nusername = 'svc'\npassword_file = 'password'\n";
+    assert_eq!(way(keys), Credential::Login(login.clone()));
+    for (name, domain_type) in
+        [("NT", DomainType::Nt), ("vx", DomainType::Vx), ("unixpwd", DomainType::UnixPwd), ("ldap", DomainType::Ldap)]
+    {
+        let (domain_name, domain_type) = (Some("EXAMPLE".to_owned()), Some(domain_type));
+        let login = Login { domain_name, domain_type, ..login.clone() };
+        let more = format!("{keys}domain_name = 'EXAMPLE'\ndomain_type = '{name}'");
+        assert_eq!(way(&more), Credential::Login(login));
+    }
+}
+
+#[test]
+fn a_credential_of_systemd_is_named_by_its_variable() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("paris"), "the-key").unwrap();
+    let mut environment = environment();
+    environment.insert("CREDENTIALS_DIRECTORY".into(), directory.path().display().to_string());
+    let text = with_site("", "").replace("api_key = \"${KEY}\"", "api_key_file = \"${CREDENTIALS_DIRECTORY}/paris\"");
+    let config = Config::parse(&text, Path::new("config.toml"), &environment).unwrap();
+    assert_eq!(config.sites[0].credential, Credential::ApiKeyFile(directory.path().join("paris")));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_secret_file_that_all_can_read_is_warned_about() {
     use std::os::unix::fs::PermissionsExt;
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), SENTINEL).unwrap();
-    let text =
-        with_site("", "").replace("api_key = \"${KEY}\"", &format!("api_key_file = '{}'", file.path().display()));
-    for (mode, expected) in [(0o600, 0), (0o644, 1)] {
-        std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
-        let warnings = parse(&text).unwrap().warnings;
-        assert_eq!(warnings.len(), expected, "{warnings:?}");
-        assert!(warnings.iter().all(|warning| warning.contains("site[0].api_key_file: every user")), "{warnings:?}");
+    let path = file.path().display();
+    let pem = String::from(
+        "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n",
+    );
+    let key = "api_key = \"${KEY}\"";
+    let good = with_site("", "");
+    for (content, text, place) in [
+        (SENTINEL, good.replace(key, &format!("api_key_file = '{path}'")), "site[0].api_key_file"),
+        (
+            SENTINEL,
+            good.replace(key, &format!("[site.login]\nusername = 'svc'\npassword_file = '{path}'")),
+            "site[0].login.password_file",
+        ),
+        (
+            &pem,
+            with_site("", &format!("[site.tls]\nclient_cert_file = '{path}'\nclient_key_file = '{path}'")),
+            "site[0].tls.client_key_file",
+        ),
+    ] {
+        std::fs::write(file.path(), content).unwrap();
+        for (mode, expected) in [(0o600, 0), (0o640, 0), (0o644, 1)] {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            let warnings = parse(&text).unwrap().warnings;
+            assert_eq!(warnings.len(), expected, "{warnings:?}");
+            let word = format!("{place}: every user of this machine can read the file");
+            assert!(warnings.iter().all(|warning| warning.contains(&word)), "{warnings:?}");
+        }
     }
 }
 

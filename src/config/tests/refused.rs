@@ -102,8 +102,17 @@ fn further_values_of_a_site() {
         ("api_version = \"12\"", "6:15: site[0].api_version", "\"9.0\" to \"14.0\""),
         ("api_version = 12.0", "6:15: site[0].api_version", "found a number"),
         ("api_key_file = \"/no/s3ntinelXq9\"", "6:16: site[0].api_key_file", ""),
-        ("api_key_command = [\"s3ntinelXq9\"]", "6:19: site[0].api_key_command", "does not support it yet"),
-        ("[site.login]\nusername = \"s3ntinelXq9\"", "6:1: site[0].login", "does not support it yet"),
+        ("api_key_command = [\"s3ntinelXq9\"]", "6:19: site[0].api_key_command", "api_key is given too"),
+        ("[site.login]\nusername = \"s3ntinelXq9\"", "6:1: site[0].login", "api_key is given too"),
+        ("[site.login]\nusername = \"s3ntinelXq9\"", "6:1: site[0].login.password_file", "needs a password_file"),
+        ("[site.login]\nusername = \"\"", "7:12: site[0].login.username", "expected a name"),
+        ("[site.login]\npassword = \"s3ntinelXq9\"", "7:1: site[0].login.password", "did you mean password_file?"),
+        (
+            "[site.login]\ndomain_type = \"NIS\"",
+            "7:15: site[0].login.domain_type",
+            "\"NT\", \"vx\", \"unixpwd\", \"ldap\"",
+        ),
+        ("[site.login]\npassword_file = \"/no/s3ntinelXq9\"", "7:17: site[0].login.password_file", "no such file"),
         ("[site.tls]\nca_file = \"/no/s3ntinelXq9\"", "7:11: site[0].tls.ca_file", "no such file"),
         ("[site.tls]\nca_file = \"/\"", "7:11: site[0].tls.ca_file", "not a regular file"),
         ("[site.tls]\nca_file = \"Cargo.toml\"", "7:11: site[0].tls.ca_file", "at least one block of CERTIFICATE"),
@@ -163,15 +172,15 @@ fn unknown_keys_are_named_with_a_hint() {
         (with_site("[web]\ncolour = 1", ""), "2:1: web.colour"),
         (with_site("[web]\nconfig_fil = 1", ""), "2:1: web.config_fil"),
         (with_site("", "colour = 1"), "6:1: site[0].colour"),
-        (with_site("", "[site.logins]"), "6:7: site[0].logins"),
-        (with_site("", "api_key_comand = 1"), "6:1: site[0].api_key_comand"),
     ] {
         let told = refused(&text);
         one(&text, place, "unknown key; ");
-        for key in ["config_file", "api_key_command", "login,", "login?"] {
+        for key in ["config_file"] {
             assert!(!told[0].contains(key), "{told:#?}");
         }
     }
+    one(&with_site("", "[site.logins]"), "6:7: site[0].logins", "did you mean login?");
+    one(&with_site("", "api_key_comand = 1"), "6:1: site[0].api_key_comand", "did you mean api_key_command?");
     // What cannot be a key of ours is not repeated: it may be something else that was pasted.
     one(&with_site("", "\"s3ntinelXq9 pasted\" = 1"), "6:1: site[0]", "unknown key");
 }
@@ -199,6 +208,48 @@ fn a_site_needs_a_name_a_url_and_one_key() {
     assert!(told[2].starts_with("config.toml:2:1: site[0].url: missing"));
     let both = with_site("", "api_key_file = \"Cargo.toml\"");
     assert!(refused(&both).iter().any(|line| line.contains("6:16: site[0].api_key_file: api_key is given too")));
+}
+
+#[test]
+fn a_site_signs_in_in_one_way_which_is_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("password");
+    let with = |way: &str| with_site("", "").replace("api_key = \"${KEY}\"", way);
+    for (command, place, word) in [
+        ("\"s3ntinelXq9 x\"", "5:19: site[0].api_key_command", "expected a list of strings in [ ], found a string"),
+        ("[]", "5:19: site[0].api_key_command", "expected a program"),
+        ("[\" \"]", "5:20: site[0].api_key_command[0]", "expected a program"),
+        ("[\"a\", 1]", "5:25: site[0].api_key_command[1]", "found a number"),
+        ("[\"a\", \"s3ntinelXq9\\u0000\"]", "5:25: site[0].api_key_command[1]", "NUL"),
+        ("[\"/no/s3ntinelXq9\"]", "5:20: site[0].api_key_command[0]", "no such program"),
+        ("[\"./s3ntinelXq9\"]", "5:20: site[0].api_key_command[0]", "no such program"),
+    ] {
+        one(&with(&format!("api_key_command = {command}")), place, word);
+    }
+    one(&with("login = \"s3ntinelXq9\""), "5:9: site[0].login", "expected a section, written [site[0].login]");
+    let told = refused(&with("[site.login]"));
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told.iter().all(|line| line.starts_with("config.toml:5:1: site[0].login.")), "{told:#?}");
+
+    let login = with(&format!("[site.login]\nusername = \"svc\"\npassword_file = '{}'", file.display()));
+    for (text, word) in [
+        ("", "the password is empty"),
+        ("\n", "the password is empty"),
+        ("s3ntinelXq9\nx", "more than one line"),
+        ("s3ntinelXq9\u{7}", "control characters"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        one(&login, "7:17: site[0].login.password_file", word);
+    }
+    std::fs::write(&file, [0xff]).unwrap();
+    one(&login, "7:17: site[0].login.password_file", "not UTF-8");
+
+    let all = with(&format!(
+        "api_key = \"${{KEY}}\"\napi_key_file = 'x'\napi_key_command = ['x']\n[site.login]\nusername = 'x'\npassword_file = '{}'",
+        file.display()
+    ));
+    std::fs::write(&file, "s3ntinelXq9").unwrap();
+    assert_eq!(refused(&all).iter().filter(|line| line.contains("api_key is given too")).count(), 3);
 }
 
 #[test]

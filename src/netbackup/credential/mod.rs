@@ -1,0 +1,261 @@
+//! What a site signs in with, and when it is had anew: a key file when it changes, a program's key once it is refused, a
+//! session before its token runs out. All of them when the configuration is loaded again.
+//!
+//! [`file`] and [`command`] say where a secret comes from, [`session`] when to sign in with one; what is sent to sign in
+//! is in `login`.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+
+use self::command::KeyCommand;
+use self::file::SecretFile;
+use self::session::Session;
+use super::error::{BuildError, Error};
+use crate::config::{Credential, Secret};
+use crate::reason::Reason;
+
+mod command;
+mod file;
+pub(super) mod session;
+
+/// How often a file of a secret is looked at: a change takes effect within 5 s.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Shorter text is no secret, and hiding it would only garble what a primary says.
+const SHORTEST_HIDDEN: usize = 4;
+
+/// What a site signs in with.
+pub(crate) struct Credentials {
+    site: Arc<str>,
+    source: Source,
+    /// The last value that the primary refused.
+    refused: Mutex<Option<HeaderValue>>,
+    /// How often another key or password was taken.
+    changes: AtomicU64,
+    /// Told of each change, and of each wish to look again.
+    wake: tokio::sync::Notify,
+}
+
+enum Source {
+    Fixed(Secret),
+    File(SecretFile),
+    Command(KeyCommand),
+    Login(Session),
+}
+
+impl Credentials {
+    pub(crate) fn new(site: &Arc<str>, source: &Credential) -> Result<Credentials, BuildError> {
+        let source = match source {
+            Credential::ApiKey(key) => {
+                header(site, key)?;
+                Source::Fixed(key.clone())
+            }
+            Credential::ApiKeyFile(path) => Source::File(SecretFile::new(site, &file::KEY, path)?),
+            Credential::ApiKeyCommand(words) => Source::Command(KeyCommand::new(site, words)),
+            Credential::Login(login) => Source::Login(Session::new(site, login)?),
+        };
+        Ok(Credentials {
+            site: Arc::clone(site),
+            source,
+            refused: Mutex::default(),
+            changes: AtomicU64::new(0),
+            wake: tokio::sync::Notify::new(),
+        })
+    }
+
+    /// How often another key or password was taken so far.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.load(Relaxed)
+    }
+
+    /// Waits until there is another credential than the one used when [`Credentials::changes`] was `since`.
+    pub(crate) async fn changed(&self, since: u64) {
+        loop {
+            // Before anything is looked at, so that no call is missed.
+            let mut woken = pin!(self.wake.notified());
+            woken.as_mut().enable();
+            if self.changes() != since {
+                return;
+            }
+            match &self.source {
+                Source::Fixed(_) => return std::future::pending().await,
+                Source::File(_) | Source::Login(_) => {
+                    let _ = tokio::time::timeout(LOOK_EVERY, woken).await;
+                    self.look().await;
+                }
+                // Only when somebody asks for it: a program may be dear.
+                Source::Command(command) if command.is_wanted() => drop(self.header().await),
+                Source::Command(_) => woken.await,
+            }
+        }
+    }
+
+    /// Files and programs are asked again before the next request, and who waits for a change is woken if there is one.
+    pub(crate) fn reread(&self) {
+        match &self.source {
+            Source::Fixed(_) => return,
+            Source::File(file) => file.want(),
+            Source::Command(command) => command.want(),
+            Source::Login(session) => session.file.want(),
+        }
+        self.wake.notify_waiters();
+    }
+
+    /// The value of `Authorization`: the raw key or token, marked so that nothing prints it.
+    pub(crate) async fn header(&self) -> Result<HeaderValue, BuildError> {
+        let key = match &self.source {
+            Source::Fixed(key) => key.clone(),
+            Source::File(file) => self.note(file.secret(|key| self.is_refused(key)).await?),
+            Source::Command(command) => self.note(command.key(|key| self.is_refused(key)).await?),
+            Source::Login(session) => {
+                return session.header().ok_or_else(|| BuildError::NotSignedIn { site: Arc::clone(&self.site) });
+            }
+        };
+        header(&self.site, &key)
+    }
+
+    /// What a sign-in would send. A password that has changed may be tried at once.
+    pub(crate) async fn password(&self, session: &Session) -> Result<Secret, BuildError> {
+        let found = session.file.secret(|_| session.has_failed()).await?;
+        if found.1 {
+            session.reset();
+        }
+        Ok(self.note(found))
+    }
+
+    /// The session, where the site signs in with a password.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        match &self.source {
+            Source::Login(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Whether there is something to send without signing in or running a program first.
+    pub(crate) fn is_ready(&self) -> bool {
+        match &self.source {
+            Source::Fixed(_) | Source::File(_) => true,
+            Source::Command(command) => command.current().is_some(),
+            Source::Login(session) => session.has_token(),
+        }
+    }
+
+    /// Takes in what the answer to a request with `sent` says about it.
+    pub(crate) fn judge(&self, sent: &HeaderValue, error: Option<&Error>) {
+        let accepted = error.is_none_or(|error| error.reason() == Reason::Forbidden);
+        let refused = error.is_some_and(|error| error.reason() == Reason::Auth && error.status() == Some(401));
+        if refused {
+            *self.refused() = Some(sent.clone());
+        }
+        if let Source::Login(session) = &self.source {
+            if refused {
+                session.refused(sent);
+            } else if accepted {
+                session.accepted(sent);
+            }
+        } else if accepted && self.refused().as_ref() == Some(sent) {
+            *self.refused() = None;
+        }
+    }
+
+    /// After a 401: whether it is worth to send the request once more, because there is another key than the one that was
+    /// refused, or because the exporter may sign in again.
+    pub(crate) async fn is_renewed(&self) -> bool {
+        match &self.source {
+            Source::Fixed(_) => false,
+            Source::Login(session) => {
+                // What another's sign-in that is under way comes to counts.
+                let _turn = session.turn.lock().await;
+                session.has_token() || session.pause().is_none()
+            }
+            Source::File(_) | Source::Command(_) => match self.header().await {
+                Ok(key) => self.refused().as_ref() != Some(&key),
+                Err(_) => false,
+            },
+        }
+    }
+
+    /// The same text without the secrets of the site: a primary, or something in between, may repeat what it was sent.
+    pub(crate) fn hide(&self, text: String) -> String {
+        let secrets = match &self.source {
+            Source::Fixed(key) => vec![key.clone()],
+            Source::File(file) => vec![file.current()],
+            Source::Command(command) => Vec::from_iter(command.current()),
+            Source::Login(session) => session.secrets(),
+        };
+        let hidden = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST_HIDDEN);
+        hidden.fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "[hidden]") } else { text })
+    }
+
+    /// Reads the file again, whatever is known of it. One that cannot be used is told when it is needed.
+    async fn look(&self) {
+        match &self.source {
+            Source::File(file) => {
+                if let Ok(found) = file.secret(|_| true).await {
+                    self.note(found);
+                }
+            }
+            Source::Login(session) => {
+                if let Ok(found @ (_, true)) = session.file.secret(|_| true).await {
+                    session.reset();
+                    self.note(found);
+                }
+            }
+            Source::Fixed(_) | Source::Command(_) => {}
+        }
+    }
+
+    fn note(&self, (secret, is_new): (Secret, bool)) -> Secret {
+        if is_new {
+            tracing::info!(site = %self.site, "there is another API key or password than before; it is used from now on");
+            self.changes.fetch_add(1, Relaxed);
+            self.wake.notify_waiters();
+        }
+        secret
+    }
+
+    fn is_refused(&self, key: &Secret) -> bool {
+        self.refused().as_ref().is_some_and(|refused| refused.as_bytes() == key.expose().as_bytes())
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<HeaderValue>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn header(site: &Arc<str>, key: &Secret) -> Result<HeaderValue, BuildError> {
+    check_key(key.expose()).map_err(|problem| BuildError::Secret {
+        site: Arc::clone(site),
+        what: "API key",
+        problem,
+    })?;
+    sendable(key).ok_or_else(|| BuildError::Secret { site: Arc::clone(site), what: "API key", problem: UNSENDABLE })
+}
+
+const UNSENDABLE: &str =
+    "holds a character that cannot be sent (a line break within, or a control character); write it anew";
+
+/// A header value that nothing prints.
+fn sendable(secret: &Secret) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// What is wrong with a key, if anything.
+fn check_key(key: &str) -> Result<(), &'static str> {
+    if key.trim().is_empty() {
+        Err("is empty")
+    } else if HeaderValue::from_str(key).is_err() {
+        Err(UNSENDABLE)
+    } else {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
