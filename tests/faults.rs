@@ -29,8 +29,10 @@ const KEY: &str = "faults-key-61d2";
 const ILL: Duration = Duration::from_secs(15);
 /// How long everything may take to begin, and to show its reason.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest that a scrape may take, on a machine that is busy with other tests: less than any primary is waited for.
-const SLOWEST_SCRAPE: Duration = Duration::from_secs(2);
+/// Nine scrapes in ten take no longer, on a machine that is busy with other tests; and none as long as a primary is
+/// waited for.
+const USUAL_SCRAPE: Duration = Duration::from_secs(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most memory that the exporter may ever have had, in KiB: two bodies of the largest size that is read are in it.
 const MOST_MEMORY: u64 = 200 * 1_024;
 /// Requests per second of a site that is polled as in `POLL`, at most, and how many may come at once.
@@ -182,32 +184,30 @@ impl Board {
     }
 }
 
-/// The exporter as Prometheus sees it, and how long its answers took at most.
+/// The exporter as Prometheus sees it, and how long its answers took while its sites were ill.
 struct Watch {
     exporter: Exporter,
     client: reqwest::Client,
-    slowest: Duration,
+    took: Vec<Duration>,
 }
 
 impl Watch {
     /// What is said of some sites. Of all it is megabytes, which a build for tests takes its time to write.
     async fn scrape(&mut self, sites: &[&str]) -> Board {
-        let asked = Instant::now();
         let query: Vec<_> = sites.iter().map(|site| format!("site={site}")).collect();
         let url = format!("{}/metrics?{}", self.exporter.base, query.join("&"));
         let answer = self.client.get(url).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let text = answer.text().await.unwrap();
-        if let [_] = sites {
-            self.slowest = self.slowest.max(asked.elapsed());
-        }
         Board::read(&text)
     }
 
     /// Looks at one site that hangs, for as long: an answer must not wait for a primary.
     async fn look_on(&mut self, until: Instant) {
         while Instant::now() < until {
+            let asked = Instant::now();
             self.scrape(&["hang-everything"]).await;
+            self.took.push(asked.elapsed());
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
@@ -258,7 +258,9 @@ fn symptoms(patient: &Patient, before: &Board, board: &Board, ill_for: Duration)
     };
     for (collector, expected) in patient.collectors() {
         let mut failures = board.failures(site, collector);
-        for (reason, count) in before.failures(site, collector) {
+        // Who was never well has failed from the start.
+        let earlier = if patient.is_ever_well() { before.failures(site, collector) } else { BTreeMap::new() };
+        for (reason, count) in earlier {
             *failures.get_mut(&reason).unwrap() -= count;
         }
         failures.retain(|_, count| *count > 0.0);
@@ -330,7 +332,7 @@ async fn each_fault_has_its_name_harms_nothing_else_and_is_got_over() {
     let sites: String = patients.iter().map(|patient| patient.config(ca_file.to_str().unwrap())).collect();
     let exporter = Exporter::start(&format!("{POLL}{sites}"));
     let client = reqwest::Client::builder().no_proxy().gzip(false).timeout(PATIENCE).build().unwrap();
-    let mut watch = Watch { exporter, client, slowest: Duration::ZERO };
+    let mut watch = Watch { exporter, client, took: Vec::new() };
 
     let names: Vec<_> = patients.iter().map(|patient| patient.row.name).collect();
     let is_well = |patient: &Patient, board: &Board| {
@@ -343,6 +345,7 @@ async fn each_fault_has_its_name_harms_nothing_else_and_is_got_over() {
     watch.until_silent(&patients, PATIENCE, begins).await;
 
     let before = watch.scrape(&names).await;
+    watch.took.clear();
     let fell_ill = Instant::now();
     // The moments of the first table have begun to pass while the sites began.
     for (patient, row) in patients.iter_mut().zip(rows()) {
@@ -375,9 +378,11 @@ async fn each_fault_has_its_name_harms_nothing_else_and_is_got_over() {
             "{name}: after {asked_again:?}"
         );
     }
-    let (slowest, peak) = (watch.slowest, watch.peak_memory());
-    println!("slowest scrape {slowest:?}, peak memory {peak} KiB, recovered {recovered:#?}");
-    assert!(slowest < SLOWEST_SCRAPE, "a scrape took {slowest:?}");
+    watch.took.sort();
+    let (took, peak) = (&watch.took, watch.peak_memory());
+    let (usual, slowest) = (took[took.len() * 9 / 10], took[took.len() - 1]);
+    println!("scrapes {usual:?}, slowest {slowest:?}, peak memory {peak} KiB, recovered {recovered:#?}");
+    assert!(usual < USUAL_SCRAPE && slowest < REQUEST_TIMEOUT, "scrapes took {usual:?}, the slowest {slowest:?}");
     assert!(peak < MOST_MEMORY, "{peak} KiB");
 }
 
