@@ -76,7 +76,7 @@ pub(super) fn resolve(raw: &RawSite, directory: &Path, mistakes: &mut Mistakes) 
         return command(typed, directory, mistakes).map(Credential::ApiKeyCommand);
     }
     if let Some(typed) = raw.api_key_file.given() {
-        return secret_file(typed, ("a key", check_key), directory, mistakes).map(Credential::ApiKeyFile);
+        return secret_file(typed, "a key", check_key, directory, mistakes).map(Credential::ApiKeyFile);
     }
     let typed = raw.api_key.given()?;
     site::checked(typed, check_key, mistakes)?;
@@ -110,7 +110,8 @@ fn one_of_four(raw: &RawSite, mistakes: &mut Mistakes) {
 /// A file that holds nothing but a secret.
 fn secret_file(
     typed: &Typed<String>,
-    (what, check): (&str, fn(&str) -> Result<(), String>),
+    what: &str,
+    check: fn(&str) -> Result<(), String>,
     directory: &Path,
     mistakes: &mut Mistakes,
 ) -> Option<PathBuf> {
@@ -204,7 +205,7 @@ fn login(raw: &RawLogin, directory: &Path, mistakes: &mut Mistakes) -> Option<Lo
     let (username, domain_name) = (word(&raw.username), word(&raw.domain_name));
     let kind = raw.domain_type.given().map(|typed| site::checked(typed, DomainType::parse, mistakes));
     let file = raw.password_file.given();
-    let file = file.and_then(|typed| secret_file(typed, ("a password", check_password), directory, mistakes));
+    let file = file.and_then(|typed| secret_file(typed, "a password", check_password, directory, mistakes));
     let domain_type = match kind {
         Some(kind) => Some(kind?),
         None => None,

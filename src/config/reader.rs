@@ -265,7 +265,8 @@ impl<'d> Section<'d> {
             let nearest = nearest(name, &self.known);
             let spot = self.spot_of(name, key.span());
             // In a broken file a piece of a value can look like a key, and so does a secret that was pasted as a line.
-            let is_plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+            // No key of ours has capitals or digits, and most secrets have.
+            let is_plain = name.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'));
             let is_sure = is_plain && name.len() <= LONGEST_KEY && !reader.mistakes.has_syntax_errors();
             let spot = if is_sure || nearest.is_some() { spot } else { Spot { key: self.spot.key.clone(), ..spot } };
             let hint = match nearest {

@@ -44,7 +44,7 @@ enum Source {
     Fixed(Secret),
     File(SecretFile),
     Command(KeyCommand),
-    Login(Session),
+    Login(Box<Session>),
 }
 
 impl Credentials {
@@ -56,7 +56,7 @@ impl Credentials {
             }
             Credential::ApiKeyFile(path) => Source::File(SecretFile::new(site, &file::KEY, path)?),
             Credential::ApiKeyCommand(words) => Source::Command(KeyCommand::new(site, words)),
-            Credential::Login(login) => Source::Login(Session::new(site, login)?),
+            Credential::Login(login) => Source::Login(Box::new(Session::new(site, login)?)),
         };
         Ok(Credentials {
             site: Arc::clone(site),
