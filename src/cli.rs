@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{ConfigSource, Environment, Overrides, read_duration};
+use crate::simulator::FaultRule;
 use crate::telemetry::VERSION_TEXT;
 use crate::telemetry::logging::LogFormat;
 
@@ -54,7 +55,7 @@ pub enum Command {
     /// The simulated primary and the exporter together.
     Demo,
     /// The simulated primary alone.
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     /// Say whether everything is there that data need.
     Check(Check),
 }
@@ -115,7 +116,29 @@ pub struct Simulate {
     /// API key that is accepted
     #[arg(long, value_name = "KEY", default_value = "simulated-api-key")]
     pub api_key: String,
+    /// PEM file of the certificate (chain) to serve TLS with
+    #[arg(long, value_name = "PATH", requires = "tls_key_file")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "PATH", requires = "tls_cert_file")]
+    pub tls_key_file: Option<PathBuf>,
+    /// What goes wrong, such as /admin/jobs=status:503, repeatable; --help lists the kinds
+    #[arg(long = "fault", value_name = "FAULT", long_help = FaultRule::help())]
+    pub faults: Vec<FaultRule>,
+    /// Paths, by their beginning, that the key has no right to, such as /admin/jobs, repeatable
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    pub deny: Vec<String>,
+    /// Show the key an empty list of jobs, as a primary does to one without the right
+    #[arg(long)]
+    pub silent_empty_jobs: bool,
+    /// The primary's clock minus this one, such as 90s or -2h
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true, value_parser = clock_offset)]
+    pub clock_offset: ClockOffset,
 }
+
+/// The difference of two clocks in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockOffset(pub i64);
 
 /// The arguments as clap reads them.
 #[derive(Debug, Parser)]
@@ -143,7 +166,7 @@ enum Subcommands {
     /// Start a simulated primary alone
     Simulate {
         #[command(flatten)]
-        simulate: Simulate,
+        simulate: Box<Simulate>,
         #[command(flatten)]
         flags: Flags,
     },
@@ -303,9 +326,21 @@ fn latency(text: &str) -> Result<Duration, &'static str> {
     duration.ok_or("expected a duration such as 50ms, at most 1h")
 }
 
+fn endpoint(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("expected a path such as /admin/jobs") }
+}
+
+fn clock_offset(text: &str) -> Result<ClockOffset, &'static str> {
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+    let duration = read_duration(text).filter(|duration| *duration <= Duration::from_secs(366 * 86_400));
+    let milliseconds = duration.and_then(|duration| i64::try_from(duration.as_millis()).ok());
+    milliseconds.map(|ms| ClockOffset(sign * ms)).ok_or("expected a duration such as 90s or -2h, at most 366d")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::{Door, Fault};
 
     fn cli(arguments: &str) -> Result<Cli, clap::Error> {
         parse(std::iter::once("netbackup_exporter").chain(arguments.split_whitespace()))
@@ -376,7 +411,9 @@ mod tests {
         let Command::Simulate(default) = cli("simulate").unwrap().command else { panic!("not simulate") };
         assert_eq!(default.release, "11.2");
         let given = "simulate --listen-address 127.0.0.1:0 --jobs 5 --jobs-per-minute 1.5 --release 10.3 --seed 9 \
-                     --storage-units 151 --latency 50ms --api-key k --log.level debug";
+                     --storage-units 151 --latency 50ms --api-key k --log.level debug --fault /admin/jobs=hangx2 \
+                     --fault refuse --deny /storage --silent-empty-jobs --clock-offset -2h --tls-cert-file c \
+                     --tls-key-file k";
         let Command::Simulate(simulate) = cli(given).unwrap().command else { panic!("not simulate") };
         let expected = Simulate {
             listen_address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -387,8 +424,17 @@ mod tests {
             storage_units: 151,
             latency: Duration::from_millis(50),
             api_key: "k".into(),
+            tls_cert_file: Some("c".into()),
+            tls_key_file: Some("k".into()),
+            faults: vec![
+                FaultRule::Answers { endpoint: Some("/admin/jobs".into()), fault: Fault::Hang, times: Some(2) },
+                FaultRule::Connections(Door::Closed),
+            ],
+            deny: vec!["/storage".into()],
+            silent_empty_jobs: true,
+            clock_offset: ClockOffset(-7_200_000),
         };
-        assert_eq!(simulate, expected);
+        assert_eq!(*simulate, expected);
         assert_eq!(cli("demo").unwrap().command, Command::Demo);
     }
 
@@ -440,6 +486,14 @@ mod tests {
             "simulate --latency 2h",
             "simulate --latency 5",
             "simulate --listen-address localhost",
+            "simulate --fault explode",
+            "simulate --fault /admin=refuse",
+            "simulate --deny admin",
+            "simulate --clock-offset soon",
+            "simulate --clock-offset=--2h",
+            "simulate --clock-offset 367d",
+            "simulate --tls-cert-file c",
+            "simulate --tls-key-file k",
             "--once --once",
         ] {
             assert_eq!(cli(arguments).map_err(|error| error.exit_code()), Err(2), "{arguments}");
@@ -455,6 +509,10 @@ mod tests {
         assert!(
             version.starts_with("netbackup_exporter 0.") && version.contains("revision ") && version.contains("rustc ")
         );
+        let help = cli("simulate --help").unwrap_err().to_string();
+        assert!(help.contains("gzip-bomb: ") && help.contains("status:CODE"), "{help}");
+        let error = cli("simulate --fault explode").unwrap_err().to_string();
+        assert!(error.contains("gzip-bomb") && error.contains("status:CODE"), "{error}");
         let help = cli("--help").unwrap_err().to_string();
         for flag in
             ["--config.file", "--web.listen-address", "--log.level", "--log.format", "--once", "demo", "simulate"]

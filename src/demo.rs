@@ -1,6 +1,7 @@
 //! `demo`: a simulated primary and the exporter on loopback, with data that live. `simulate`: the primary alone.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -11,7 +12,7 @@ use crate::cli::Simulate;
 use crate::config::{CollectorTiming, Config, Credential, Overrides, Secret, Site};
 use crate::run;
 use crate::server::Door;
-use crate::simulator::{self, Options, Simulator};
+use crate::simulator::{self, Options, Simulator, Tls};
 use crate::telemetry::Recorder;
 
 const API_KEY: &str = "demo-api-key";
@@ -60,9 +61,18 @@ pub async fn run(
 /// Runs the simulated primary alone until `shutdown` completes.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// The address cannot be bound, or the certificate not be used.
 pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Future<Output = ()>) -> Result<()> {
     let Simulate { listen_address: listen, api_key: key, .. } = simulate;
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let tls = match (&simulate.tls_cert_file, &simulate.tls_key_file) {
+        (Some(certificate), Some(key)) => {
+            let files = format!("{} and {}", certificate.display(), key.display());
+            let tls = Tls::from_pem(&read(certificate)?, &read(key)?, None);
+            Some(tls.with_context(|| format!("cannot serve TLS with {files}"))?)
+        }
+        _ => None,
+    };
     let options = Options {
         listen: *listen,
         release: simulate.release.parse()?,
@@ -72,9 +82,15 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
         storage_units: simulate.storage_units,
         seed: simulate.seed,
         latency: simulate.latency,
+        clock_offset: simulate.clock_offset.0,
+        tls,
         ..Options::default()
     };
     let started = |primary: &Simulator| {
+        let control = primary.control();
+        simulate.faults.iter().for_each(|rule| control.apply(rule));
+        control.set_rbac(simulate.deny.clone());
+        control.set_silent_empty_jobs(simulate.silent_empty_jobs);
         say(&format!("NetBackup    {} (simulated, key {key})", primary.base_url()));
         info!(address = %primary.address(), "listening");
     };
