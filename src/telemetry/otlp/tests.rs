@@ -188,8 +188,10 @@ fn lines_are_the_same_with_traces_and_without() {
 async fn nothing_is_wanted_until_it_starts_and_no_event_ever() {
     let traces = Traces::default();
     let filter = OnlyTraces(traces.clone());
-    let [poll, other] = [tracing::info_span!(target: TARGET, "poll"), tracing::info_span!(target: "hyper", "send")]
-        .map(|span| span.metadata().unwrap());
+    let [poll, other] = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+        let spans = [tracing::info_span!(target: TARGET, "poll"), tracing::info_span!(target: "hyper", "send")];
+        spans.map(|span| span.metadata().expect("this subscriber takes any"))
+    });
     let interest = |metadata| Filter::<Registry>::callsite_enabled(&filter, metadata);
     let level = || Filter::<Registry>::max_level_hint(&filter);
     assert!(interest(poll).is_never() && interest(other).is_never());
