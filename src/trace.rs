@@ -100,7 +100,9 @@ impl Server {
     /// Of a base URL.
     #[must_use]
     pub fn of(url: &url::Url) -> Server {
-        Server { host: url.host_str().unwrap_or_default().to_owned(), port: url.port_or_known_default().map(i64::from) }
+        // An IPv6 address stands in brackets in a URL only.
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        Server { host: host.to_owned(), port: url.port_or_known_default().map(i64::from) }
     }
 }
 

@@ -19,6 +19,8 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use netbackup_exporter::simulator::{Options, Simulator};
+use netbackup_exporter::telemetry::logging;
+use netbackup_exporter::trace;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -27,6 +29,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
 use prost::Message;
 use support::{Exporter, binary};
+use tracing::level_filters::LevelFilter;
 
 const SECRET: &str = "s3cr3t-sentinel-77aa";
 const TOKEN: &str = "t0ken-sentinel-11bb";
@@ -119,6 +122,14 @@ fn attribute(span: &Span, key: &str) -> String {
 
 fn status(span: &Span) -> SpanStatus {
     span.status.as_ref().map_or(SpanStatus::Unset, |status| status.code())
+}
+
+/// In this process, whose only log it is.
+#[test]
+fn without_a_receiver_no_span_is_made() {
+    let _traces = logging::init(LevelFilter::TRACE, logging::LogFormat::Logfmt).unwrap();
+    assert!(!tracing::info_span!(target: "netbackup_exporter", "of the log").is_disabled());
+    assert!(tracing::info_span!(target: trace::TARGET, "poll").is_disabled());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ use crate::trace::TARGET;
 
 mod queue;
 
-/// The longest that sending one batch may take, all its tries together.
+/// The longest that one try to send a batch may take, and the time within which further ones begin.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that a stop waits for the last batch.
 const STOP_PATIENCE: Duration = Duration::from_secs(1);

@@ -7,7 +7,6 @@ use opentelemetry::trace::{Span as _, Tracer as _};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::trace::SpanData;
 use tokio::time::{Instant, sleep};
-use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
 use crate::reason::Reason;
@@ -184,12 +183,21 @@ fn lines_are_the_same_with_traces_and_without() {
     }
 }
 
-#[test]
-fn nothing_is_made_unless_somebody_listens() {
+/// Asked of the filter itself: what other tests listen to decides too whether a span is made in this process.
+#[tokio::test]
+async fn nothing_is_wanted_until_it_starts_and_no_event_ever() {
     let traces = Traces::default();
-    let subscriber = tracing_subscriber::registry().with(traces.layer());
-    tracing::subscriber::with_default(subscriber, || {
-        assert!(!tracing::enabled!(target: TARGET, tracing::Level::INFO));
-        assert!(tracing::info_span!(target: TARGET, "poll").is_disabled());
+    let filter = OnlyTraces(traces.clone());
+    let [poll, other] = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+        let spans = [tracing::info_span!(target: TARGET, "poll"), tracing::info_span!(target: "hyper", "send")];
+        spans.map(|span| span.metadata().expect("this subscriber takes any"))
     });
+    let interest = |metadata| Filter::<Registry>::callsite_enabled(&filter, metadata);
+    let level = || Filter::<Registry>::max_level_hint(&filter);
+    assert!(interest(poll).is_never() && interest(other).is_never());
+    assert_eq!(level(), Some(LevelFilter::OFF));
+    let sending = traces.clone().send_to(Kept::default(), 1.0, "http://receiver".into());
+    assert!(interest(poll).is_always() && interest(other).is_never());
+    assert_eq!(level(), Some(LevelFilter::INFO));
+    sending.stop().await;
 }
