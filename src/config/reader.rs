@@ -44,7 +44,7 @@ pub(super) struct Section<'d> {
     table: Option<&'d DeTable<'d>>,
     /// Every key that may stand here, offered where another one does.
     known: Vec<String>,
-    /// Keys of a later release, which are told of but never offered.
+    /// Keys that no release or only a later one has, which are told of but never offered.
     refused: Vec<String>,
 }
 
@@ -247,7 +247,8 @@ impl<'d> Section<'d> {
         (list.is_empty() || !sections.is_empty()).then_some(sections)
     }
 
-    /// A key of a later release: an error when it is there, so that it is never ignored. Says whether it is.
+    /// A key of a later release, or a likely mistake: an error when it is there, so that it is never ignored. Says whether
+    /// it is.
     pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &str, message: &str) -> bool {
         self.refused.push(key.to_owned());
         let Some((_, spot)) = self.look_up(reader, key) else { return false };
