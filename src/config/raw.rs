@@ -240,6 +240,7 @@ impl RawLogin {
             domain_name: login.string(reader, "domain_name"),
             domain_type: login.string(reader, "domain_type"),
         };
+        login.refuse(reader, "password", "no password stands in the configuration: name its file with password_file");
         login.finish(reader);
         is_there.then_some(raw)
     }

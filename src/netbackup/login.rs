@@ -139,6 +139,13 @@ impl Client {
                 None => error,
             });
         }
+        // A primary that is out of reach must not make the pauses longer, so that it is signed in to as soon as it is back.
+        if session.was_silent()
+            && let Err(error) = self.ping_in(lane).await
+            && error.status().is_none()
+        {
+            return Err(error);
+        }
         session.begin();
         match self.ask_token(session, &password, lane, version).await {
             Ok((token, validity)) if session.signed_in(&token, validity) => {

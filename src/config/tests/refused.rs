@@ -106,7 +106,11 @@ fn further_values_of_a_site() {
         ("[site.login]\nusername = \"s3ntinelXq9\"", "6:1: site[0].login", "api_key is given too"),
         ("[site.login]\nusername = \"s3ntinelXq9\"", "6:1: site[0].login.password_file", "needs a password_file"),
         ("[site.login]\nusername = \"\"", "7:12: site[0].login.username", "expected a name"),
-        ("[site.login]\npassword = \"s3ntinelXq9\"", "7:1: site[0].login.password", "did you mean password_file?"),
+        (
+            "[site.login]\npassword = \"s3ntinelXq9\"",
+            "7:12: site[0].login.password",
+            "name its file with password_file",
+        ),
         (
             "[site.login]\ndomain_type = \"NIS\"",
             "7:15: site[0].login.domain_type",

@@ -124,6 +124,11 @@ impl Session {
         state.pause.filter(|_| state.token.is_none()).map(|(_, trouble)| trouble)
     }
 
+    /// Whether the last sign-in ended without a verdict.
+    pub(crate) fn was_silent(&self) -> bool {
+        self.state().silences > 0
+    }
+
     pub(super) fn has_failed(&self) -> bool {
         self.trouble().is_some()
     }

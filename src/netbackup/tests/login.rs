@@ -163,6 +163,45 @@ async fn a_wrong_password_is_tried_once_and_a_new_one_at_once() {
 }
 
 #[tokio::test]
+async fn after_no_verdict_the_primary_is_looked_for_first() {
+    let (is_there, is_well) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+    let (there, well) = (Arc::clone(&is_there), Arc::clone(&is_well));
+    let primary = Primary::slow(move |seen| {
+        let (there, well) = (there.load(SeqCst), well.load(SeqCst));
+        Box::pin(async move {
+            match seen.path.as_str() {
+                _ if !there => std::future::pending().await,
+                "/netbackup/ping" => pong(Some("14.0")),
+                "/netbackup/login" if !well => complaint(500, 1),
+                "/netbackup/login" => token(201, "t"),
+                _ => json(COUNT),
+            }
+        })
+    })
+    .await;
+    let (mut site, _directory) = login_site(&primary);
+    site.poll.request_timeout = Duration::from_millis(300);
+    let (client, _) = client(&site);
+    assert_eq!(count(&client).await.unwrap_err().status(), Some(500));
+    let error = count(&client).await.unwrap_err();
+    assert_eq!((error.reason(), error.retry_after().is_some()), (Reason::Http, true), "not at once: {error}");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(16)).await;
+    tokio::time::resume();
+    is_there.store(false, SeqCst);
+    for _ in 0..2 {
+        let error = count(&client).await.unwrap_err();
+        assert_eq!((error.reason(), error.endpoint()), (Reason::Timeout, "/ping"));
+    }
+    is_there.store(true, SeqCst);
+    is_well.store(true, SeqCst);
+    assert_eq!(count(&client).await.unwrap(), 1, "at once when it is back");
+    let paths = primary.paths();
+    let paths: Vec<_> = paths.iter().filter_map(|path| path.strip_prefix("/netbackup")).collect();
+    assert_eq!(paths, ["/login", "/ping", "/ping", "/ping", "/login", "/admin/jobs-count-requests"]);
+}
+
+#[tokio::test]
 async fn a_second_factor_is_explained() {
     let mfa = r#"{"token":"S3CRET-step-one","tokenType":"MFA","validity":180}"#;
     let told = r#"{"errorCode":9,"errorMessage":"Append the OTP to the password."}"#;
