@@ -318,3 +318,78 @@ async fn a_certificate_and_a_key_that_change_in_place_take_effect() {
     let polled = polls(&setting.exporter.scrape().await, "paris");
     setting.until("polled with the new key", |s| polls(s, "paris") > polled + 2.0 && succeeded(s, "paris")).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_that_is_asked_for_answers_with_what_came_of_it() {
+    let paris = primary().await;
+    let good = format!("{QUICK}{}", site("paris", &paris, ""));
+    let setting = Setting::new(&good);
+    setting.exporter.until("data", |s| succeeded(s, "paris")).await;
+    let client = support::client();
+    let url = format!("{}/-/reload", setting.exporter.base);
+    let ask = || async {
+        let answer = client.post(&url).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask().await, (200, "reloaded\n".to_owned()));
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 405);
+    assert_eq!(client.post(&url).header("origin", "http://x").send().await.unwrap().status(), 403);
+    let bad = format!("{QUICK}{}api_kee = \"S3CRET-9\"\n", site("paris", &paris, "bogus = \"S3CRET-8\""));
+    std::fs::write(&setting.path, whole(&bad)).unwrap();
+    let (status, text) = ask().await;
+    assert_eq!(status, 400);
+    assert!(text.contains("site[0].bogus") && text.contains("site[0].api_kee") && !text.contains("S3CRET"), "{text}");
+    setting.until("the gauge says so", |s| last_reload(s).0 == 0.0).await;
+    // Many at once are done one after the other.
+    std::fs::write(&setting.path, whole(&good)).unwrap();
+    let asked = futures_util::future::join_all((0..8).map(|_| ask())).await;
+    assert!(asked.iter().all(|(status, _)| *status == 200), "{asked:?}");
+    setting.until("the gauge says so", |s| last_reload(s).0 == 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_file_says_of_the_pages_takes_effect() {
+    let paris = primary().await;
+    let directory = tempfile::tempdir().unwrap();
+    let web = directory.path().join("web.yml");
+    let with_headers = |name: &str| format!("http_server_config:\n  headers:\n    X-Frame-Options: {name}\n");
+    std::fs::write(&web, with_headers("deny")).unwrap();
+    let sites = format!("{QUICK}{}", site("paris", &paris, ""));
+    let setting = Setting::new(&format!("config_file = {web:?}\n{sites}"));
+    let exporter = &setting.exporter;
+    exporter.until("data", |s| succeeded(s, "paris")).await;
+    let shown = |path: &'static str| async move {
+        let answer = support::client().get(format!("{}{path}", exporter.base)).send().await.unwrap();
+        let header = answer.headers().get("x-frame-options").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), header)
+    };
+    let within = |path: &'static str, expected: (u16, Option<String>)| async move {
+        let since = Instant::now();
+        while shown(path).await != expected {
+            assert!(since.elapsed() < WITHIN, "{path}: {:?}, expected {expected:?}", shown(path).await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    assert_eq!(shown("/metrics").await, (200, Some("deny".to_owned())));
+    // The web configuration alone.
+    std::fs::write(&web, with_headers("sameorigin")).unwrap();
+    within("/metrics", (200, Some("sameorigin".to_owned()))).await;
+    // A bad one harms nothing, and mending it is noticed.
+    std::fs::write(&web, "http_server_config:\n  bogus: S3CRET\n").unwrap();
+    exporter.wait_for_log("unknown key");
+    assert_eq!(shown("/metrics").await, (200, Some("sameorigin".to_owned())));
+    assert!(!exporter.log().join("\n").contains("S3CRET"));
+    std::fs::write(&web, with_headers("deny")).unwrap();
+    within("/metrics", (200, Some("deny".to_owned()))).await;
+    // Nobody is let in without a password any more, and the telemetry path is another one.
+    let users = "basic_auth_users:\n  admin: $2y$04$.CS3byH9ghNyBrJiIAhtXODxZOW8O8zAqaHOyzAYJdEYKI0C.JxVC\n";
+    std::fs::write(&web, users).unwrap();
+    within("/metrics", (401, None)).await;
+    std::fs::write(&setting.path, whole(&format!("telemetry_path = \"/other\"\ncreated_samples = true\n{sites}")))
+        .unwrap();
+    within("/metrics", (404, None)).await;
+    assert_eq!(shown("/other").await, (200, None));
+    let open =
+        support::client().get(format!("{}/other", exporter.base)).header("accept", "application/openmetrics-text");
+    assert!(open.send().await.unwrap().text().await.unwrap().contains("_created{"));
+}

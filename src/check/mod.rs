@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hyper_util::client::proxy::matcher::Matcher;
 
 use self::report::{Mistake, Report};
 use crate::config::{Config, ConfigErrors};
 use crate::netbackup::Client;
+use crate::server::Door;
 use crate::stats::ApiStats;
 
 /// The longest that one site may take, everything included.
@@ -33,6 +33,9 @@ pub async fn run(loaded: Result<Config, ConfigErrors>, source: &str, offline: bo
         Ok(config) => config,
         Err(mistakes) => return Report::of_mistakes(source, mistakes.iter().map(Mistake::from).collect()),
     };
+    if let Err(mistakes) = Door::new(config.web.file.as_deref()) {
+        return Report::of_mistakes(source, mistakes.iter().map(Mistake::from).collect());
+    }
     let (mut sites, mut mistakes) = (Vec::new(), Vec::new());
     for site in &config.sites {
         let stats = Arc::new(ApiStats::default());
@@ -53,21 +56,7 @@ pub async fn run(loaded: Result<Config, ConfigErrors>, source: &str, offline: bo
         report.left_out = config.sites.len();
         return report;
     }
-    let proxies = Matcher::from_env();
-    let asked = sites
-        .into_iter()
-        .map(|(site, client, stats)| site::examine(site, client, stats, is_proxied(&site.url, &proxies)));
+    let asked = sites.into_iter().map(|(site, client, stats)| site::examine(site, client, stats));
     report.sites = join_all(asked).await;
     report
-}
-
-/// Whether requests go through a proxy; those to this machine never do.
-fn is_proxied(url: &url::Url, proxies: &Matcher) -> bool {
-    let is_here = match url.host() {
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => true,
-    };
-    !is_here && url.as_str().parse().is_ok_and(|uri| proxies.intercept(&uri).is_some())
 }

@@ -96,6 +96,12 @@ impl Client {
         })))
     }
 
+    /// Whether requests go through a proxy that the environment names.
+    #[must_use]
+    pub fn is_proxied(&self) -> bool {
+        self.0.exchange.is_proxied()
+    }
+
     /// Asks for the primary's clock and API version, without credentials. Keeps the clock offset and the version.
     ///
     /// # Errors

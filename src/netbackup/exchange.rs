@@ -106,6 +106,10 @@ impl Exchange {
         })
     }
 
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.transport.is_proxied
+    }
+
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
         Error::new(&self.site, endpoint, reason, what)
     }

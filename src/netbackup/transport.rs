@@ -22,6 +22,8 @@ pub(crate) struct Transport {
     pub(crate) http: reqwest::Client,
     /// Scheme, host, port and base path, without a trailing slash.
     pub(crate) base: String,
+    /// Requests go through a proxy that the environment names.
+    pub(crate) is_proxied: bool,
     /// The `Host` to send where the URL's host was replaced by `server_name`.
     pub(crate) host: Option<HeaderValue>,
 }
@@ -81,7 +83,8 @@ impl Transport {
             problem: "cannot set up TLS; check [site.tls], or set ca_file where the system has no trusted roots".into(),
             source: Some(source.into()),
         })?;
-        Ok(Transport { http, base: url.as_str().trim_end_matches('/').to_owned(), host })
+        let base = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Transport { http, base, is_proxied: proxy.is_some(), host })
     }
 }
 
