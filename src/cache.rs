@@ -160,6 +160,15 @@ impl<P> Slot<P> {
         })
     }
 
+    /// A slot that goes on with the state of this one, whose task has ended, under other limits.
+    #[must_use]
+    pub fn successor(&self, ttl: Duration, limits: Limits) -> Arc<Slot<P>> {
+        let next = Slot::new(self.collector, ttl, limits, self.generation.clone());
+        next.state.store(Arc::new(State { next_attempt: None, ..State::clone(&self.state.load()) }));
+        next.progress.store(self.progress.load(Ordering::Acquire), Ordering::Release);
+        next
+    }
+
     /// The state now.
     #[must_use]
     pub fn load(&self) -> arc_swap::Guard<Arc<State<P>>> {

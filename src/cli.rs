@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{ConfigSource, Environment, Overrides, read_duration};
+use crate::simulator::FaultRule;
 use crate::telemetry::VERSION_TEXT;
 use crate::telemetry::logging::LogFormat;
 
@@ -32,6 +33,12 @@ pub struct Cli {
     pub telemetry_path: Option<String>,
     /// `--web.max-requests`.
     pub max_requests: Option<usize>,
+    /// `--web.config.file`.
+    pub web_config_file: Option<PathBuf>,
+    /// `--web.systemd-socket`: the listeners come from the service manager.
+    pub systemd_socket: bool,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: bool,
     /// `--log.level`.
     pub log_level: LogLevel,
     /// `--log.format`.
@@ -48,7 +55,21 @@ pub enum Command {
     /// The simulated primary and the exporter together.
     Demo,
     /// The simulated primary alone.
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
+    /// Say whether everything is there that data need.
+    Check(Check),
+}
+
+/// How to check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
+#[group(skip)]
+pub struct Check {
+    /// Look at the configuration only, and ask no primary
+    #[arg(long)]
+    pub offline: bool,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The least severe level that is logged.
@@ -95,7 +116,29 @@ pub struct Simulate {
     /// API key that is accepted
     #[arg(long, value_name = "KEY", default_value = "simulated-api-key")]
     pub api_key: String,
+    /// PEM file of the certificate (chain) to serve TLS with
+    #[arg(long, value_name = "PATH", requires = "tls_key_file")]
+    pub tls_cert_file: Option<PathBuf>,
+    /// PEM file of its key
+    #[arg(long, value_name = "PATH", requires = "tls_cert_file")]
+    pub tls_key_file: Option<PathBuf>,
+    /// What goes wrong, such as /admin/jobs=status:503, repeatable; --help lists the kinds
+    #[arg(long = "fault", value_name = "FAULT", long_help = FaultRule::help())]
+    pub faults: Vec<FaultRule>,
+    /// Paths, by their beginning, that the key has no right to, such as /admin/jobs, repeatable
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    pub deny: Vec<String>,
+    /// Show the key an empty list of jobs, as a primary does to one without the right
+    #[arg(long)]
+    pub silent_empty_jobs: bool,
+    /// The primary's clock minus this one, such as 90s or -2h
+    #[arg(long, value_name = "DURATION", default_value = "0s", allow_hyphen_values = true, value_parser = clock_offset)]
+    pub clock_offset: ClockOffset,
 }
+
+/// The difference of two clocks in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockOffset(pub i64);
 
 /// The arguments as clap reads them.
 #[derive(Debug, Parser)]
@@ -111,12 +154,19 @@ struct Arguments {
 enum Subcommands {
     /// Poll the configured primaries and serve their metrics (the default)
     Serve(Flags),
+    /// Check the configuration, and at every primary what the key may do; 0: well, 1: something stops data, 2: bad configuration
+    Check {
+        #[command(flatten)]
+        check: Check,
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Start a simulated primary and the exporter on loopback, needing no configuration
     Demo(Flags),
     /// Start a simulated primary alone
     Simulate {
         #[command(flatten)]
-        simulate: Simulate,
+        simulate: Box<Simulate>,
         #[command(flatten)]
         flags: Flags,
     },
@@ -137,7 +187,16 @@ struct Flags {
     /// Scrapes answered at the same time, 0: no limit
     #[arg(long = "web.max-requests", value_name = "N")]
     max_requests: Option<usize>,
-    /// Least severe level that is logged [default: info]
+    /// TLS, client certificates and basic auth, in the format of the exporter-toolkit
+    #[arg(long = "web.config.file", value_name = "PATH")]
+    web_config_file: Option<PathBuf>,
+    /// Take the listeners from systemd (socket activation) instead of opening any
+    #[arg(long = "web.systemd-socket")]
+    systemd_socket: bool,
+    /// Let other hosts ask for a reload by POST /-/reload
+    #[arg(long = "web.enable-lifecycle")]
+    lifecycle: bool,
+    /// Least severe level that is logged [default: info; check: error]
     #[arg(long = "log.level", value_name = "LEVEL")]
     log_level: Option<LogLevel>,
     /// Form of the log lines on stderr [default: logfmt]
@@ -158,18 +217,24 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -
         None => (Command::Serve, flags),
         Some(Subcommands::Serve(inner)) => (Command::Serve, inner.over(flags)),
         Some(Subcommands::Demo(inner)) => (Command::Demo, inner.over(flags)),
+        Some(Subcommands::Check { check, flags: inner }) => (Command::Check(check), inner.over(flags)),
         Some(Subcommands::Simulate { simulate, flags: inner }) => (Command::Simulate(simulate), inner.over(flags)),
     };
     if let Some(message) = flags.conflict_with(&command) {
         return Err(Arguments::command().error(ErrorKind::ArgumentConflict, message));
     }
+    // Its report says everything.
+    let log_level = if matches!(command, Command::Check(_)) { LogLevel::Error } else { LogLevel::default() };
     Ok(Cli {
         command,
         config_file: flags.config_file,
         listen: flags.listen,
         telemetry_path: flags.telemetry_path,
         max_requests: flags.max_requests,
-        log_level: flags.log_level.unwrap_or_default(),
+        web_config_file: flags.web_config_file,
+        systemd_socket: flags.systemd_socket,
+        lifecycle: flags.lifecycle,
+        log_level: flags.log_level.unwrap_or(log_level),
         log_format: flags.log_format.unwrap_or_default(),
         once: flags.once,
     })
@@ -189,6 +254,8 @@ impl Cli {
             listen: self.listen.clone(),
             telemetry_path: self.telemetry_path.clone(),
             max_requests: self.max_requests,
+            config_file: self.web_config_file.clone(),
+            lifecycle: self.lifecycle,
         }
     }
 }
@@ -201,6 +268,9 @@ impl Flags {
             listen: outer.listen.into_iter().chain(self.listen).collect(),
             telemetry_path: self.telemetry_path.or(outer.telemetry_path),
             max_requests: self.max_requests.or(outer.max_requests),
+            web_config_file: self.web_config_file.or(outer.web_config_file),
+            systemd_socket: self.systemd_socket || outer.systemd_socket,
+            lifecycle: self.lifecycle || outer.lifecycle,
             log_level: self.log_level.or(outer.log_level),
             log_format: self.log_format.or(outer.log_format),
             once: self.once || outer.once,
@@ -209,11 +279,20 @@ impl Flags {
 
     /// What is wrong about these flags with `command`: a flag without an effect would be believed to have one.
     fn conflict_with(&self, command: &Command) -> Option<&'static str> {
-        let has_web = !self.listen.is_empty() || self.telemetry_path.is_some() || self.max_requests.is_some();
+        let has_web = !self.listen.is_empty()
+            || self.telemetry_path.is_some()
+            || self.max_requests.is_some()
+            || self.web_config_file.is_some();
         match command {
+            _ if self.systemd_socket && !self.listen.is_empty() => {
+                Some("--web.listen-address has no effect with --web.systemd-socket: keep one of the two")
+            }
             Command::Serve => None,
             _ if self.once => Some("--once goes with serve only"),
-            _ if self.config_file.is_some() => Some("--config.file goes with serve only"),
+            Command::Check(_) => None,
+            _ if self.config_file.is_some() => Some("--config.file goes with serve and check only"),
+            _ if self.systemd_socket => Some("--web.systemd-socket goes with serve only"),
+            _ if self.lifecycle => Some("--web.enable-lifecycle goes with serve only"),
             Command::Simulate(_) if has_web => {
                 Some("the --web flags do not go with simulate, which has --listen-address")
             }
@@ -247,9 +326,21 @@ fn latency(text: &str) -> Result<Duration, &'static str> {
     duration.ok_or("expected a duration such as 50ms, at most 1h")
 }
 
+fn endpoint(text: &str) -> Result<String, &'static str> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("expected a path such as /admin/jobs") }
+}
+
+fn clock_offset(text: &str) -> Result<ClockOffset, &'static str> {
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+    let duration = read_duration(text).filter(|duration| *duration <= Duration::from_secs(366 * 86_400));
+    let milliseconds = duration.and_then(|duration| i64::try_from(duration.as_millis()).ok());
+    milliseconds.map(|ms| ClockOffset(sign * ms)).ok_or("expected a duration such as 90s or -2h, at most 366d")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::{Door, Fault};
 
     fn cli(arguments: &str) -> Result<Cli, clap::Error> {
         parse(std::iter::once("netbackup_exporter").chain(arguments.split_whitespace()))
@@ -268,6 +359,9 @@ mod tests {
             listen: Vec::new(),
             telemetry_path: None,
             max_requests: None,
+            web_config_file: None,
+            systemd_socket: false,
+            lifecycle: false,
             log_level: LogLevel::Info,
             log_format: LogFormat::Logfmt,
             once: false,
@@ -280,13 +374,18 @@ mod tests {
     #[test]
     fn flags_mean_the_same_before_and_after_the_subcommand() {
         let flags = "--config.file c.toml --web.listen-address :1 --web.listen-address=[::1]:2 --web.telemetry-path /m \
-                     --web.max-requests 7 --log.level debug --log.format json --once";
+                     --web.max-requests 7 --web.config.file w.yml --web.enable-lifecycle --log.level debug \
+                     --log.format json --once";
         let before = cli(&format!("{flags} serve")).unwrap();
         assert_eq!(before, cli(&format!("serve {flags}")).unwrap());
         assert_eq!(before, cli(flags).unwrap());
         assert_eq!(before.config_file.as_deref(), Some(std::path::Path::new("c.toml")));
         assert_eq!(before.listen, [":1", "[::1]:2"]);
         assert_eq!((before.telemetry_path.as_deref(), before.max_requests), (Some("/m"), Some(7)));
+        assert_eq!(before.web_config_file.as_deref(), Some(std::path::Path::new("w.yml")));
+        assert!(before.lifecycle && !before.systemd_socket && before.overrides().lifecycle);
+        let socket = cli("serve --web.systemd-socket").unwrap();
+        assert!(socket.systemd_socket && socket == cli("--web.systemd-socket").unwrap());
         assert_eq!((before.log_level, before.log_format, before.once), (LogLevel::Debug, LogFormat::Json, true));
     }
 
@@ -299,11 +398,22 @@ mod tests {
     }
 
     #[test]
+    fn check_has_flags_of_its_own_and_is_quiet() {
+        let check = cli("check").unwrap();
+        assert_eq!((check.command, check.log_level), (Command::Check(Check::default()), LogLevel::Error));
+        let check = cli("--config.file c.toml check --offline --json --log.level debug").unwrap();
+        assert_eq!(check.command, Command::Check(Check { offline: true, json: true }));
+        assert_eq!(check.log_level, LogLevel::Debug);
+    }
+
+    #[test]
     fn simulate_has_flags_of_its_own() {
         let Command::Simulate(default) = cli("simulate").unwrap().command else { panic!("not simulate") };
         assert_eq!(default.release, "11.2");
         let given = "simulate --listen-address 127.0.0.1:0 --jobs 5 --jobs-per-minute 1.5 --release 10.3 --seed 9 \
-                     --storage-units 151 --latency 50ms --api-key k --log.level debug";
+                     --storage-units 151 --latency 50ms --api-key k --log.level debug --fault /admin/jobs=hangx2 \
+                     --fault refuse --deny /storage --silent-empty-jobs --clock-offset -2h --tls-cert-file c \
+                     --tls-key-file k";
         let Command::Simulate(simulate) = cli(given).unwrap().command else { panic!("not simulate") };
         let expected = Simulate {
             listen_address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -314,8 +424,17 @@ mod tests {
             storage_units: 151,
             latency: Duration::from_millis(50),
             api_key: "k".into(),
+            tls_cert_file: Some("c".into()),
+            tls_key_file: Some("k".into()),
+            faults: vec![
+                FaultRule::Answers { endpoint: Some("/admin/jobs".into()), fault: Fault::Hang, times: Some(2) },
+                FaultRule::Connections(Door::Closed),
+            ],
+            deny: vec!["/storage".into()],
+            silent_empty_jobs: true,
+            clock_offset: ClockOffset(-7_200_000),
         };
-        assert_eq!(simulate, expected);
+        assert_eq!(*simulate, expected);
         assert_eq!(cli("demo").unwrap().command, Command::Demo);
     }
 
@@ -330,12 +449,19 @@ mod tests {
     #[test]
     fn usage_errors_end_with_2() {
         for arguments in [
-            "--web.config.file web.yml",
-            "--web.systemd-socket",
-            "--web.enable-lifecycle",
+            "--web.config.file",
+            "--web.systemd-socket --web.listen-address :1",
+            "--web.systemd-socket demo",
+            "simulate --web.systemd-socket",
+            "demo --web.enable-lifecycle",
+            "simulate --web.enable-lifecycle",
+            "simulate --web.config.file web.yml",
             "--nonsense",
             "nonsense",
-            "check",
+            "check --once",
+            "--offline",
+            "check --offline=yes",
+            "demo --json",
             "serve --jobs 5",
             "--config.file",
             "--web.max-requests many",
@@ -360,6 +486,14 @@ mod tests {
             "simulate --latency 2h",
             "simulate --latency 5",
             "simulate --listen-address localhost",
+            "simulate --fault explode",
+            "simulate --fault /admin=refuse",
+            "simulate --deny admin",
+            "simulate --clock-offset soon",
+            "simulate --clock-offset=--2h",
+            "simulate --clock-offset 367d",
+            "simulate --tls-cert-file c",
+            "simulate --tls-key-file k",
             "--once --once",
         ] {
             assert_eq!(cli(arguments).map_err(|error| error.exit_code()), Err(2), "{arguments}");
@@ -375,6 +509,10 @@ mod tests {
         assert!(
             version.starts_with("netbackup_exporter 0.") && version.contains("revision ") && version.contains("rustc ")
         );
+        let help = cli("simulate --help").unwrap_err().to_string();
+        assert!(help.contains("gzip-bomb: ") && help.contains("status:CODE"), "{help}");
+        let error = cli("simulate --fault explode").unwrap_err().to_string();
+        assert!(error.contains("gzip-bomb") && error.contains("status:CODE"), "{error}");
         let help = cli("--help").unwrap_err().to_string();
         for flag in
             ["--config.file", "--web.listen-address", "--log.level", "--log.format", "--once", "demo", "simulate"]

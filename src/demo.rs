@@ -1,6 +1,7 @@
 //! `demo`: a simulated primary and the exporter on loopback, with data that live. `simulate`: the primary alone.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -10,7 +11,8 @@ use tracing::info;
 use crate::cli::Simulate;
 use crate::config::{CollectorTiming, Config, Credential, Overrides, Secret, Site};
 use crate::run;
-use crate::simulator::{self, Options, Simulator};
+use crate::server::Door;
+use crate::simulator::{self, Options, Simulator, Tls};
 use crate::telemetry::Recorder;
 
 const API_KEY: &str = "demo-api-key";
@@ -39,9 +41,11 @@ pub async fn run(
     };
     let primary = Simulator::start(options).await.context("cannot start the simulated primary on loopback")?;
     let config = Config { web: flags.web, ..configuration(&primary)? };
+    let door = Door::new(config.web.file.as_deref())?;
+    let scheme = if config.web.file.as_ref().is_some_and(|file| file.tls.is_some()) { "https" } else { "http" };
     let listeners = listen(&config, overrides).await?;
     for listener in &listeners {
-        let base = format!("http://{}", listener.local_addr()?);
+        let base = format!("{scheme}://{}", listener.local_addr()?);
         say(&format!("status page  {base}/"));
         say(&format!("metrics      {base}{}", config.web.telemetry_path));
         say(&format!("health       {base}/health"));
@@ -49,7 +53,7 @@ pub async fn run(
     }
     say(&format!("NetBackup    {} (simulated, key {API_KEY})", primary.base_url()));
     say("Ctrl-C stops it.");
-    let ended = run::run(&config, listeners, recorder, None, shutdown).await;
+    let ended = run::run(config, listeners, recorder, None, door, None, shutdown).await;
     primary.stop().await;
     ended.map_err(|errors| anyhow!("{errors:?}"))
 }
@@ -57,9 +61,18 @@ pub async fn run(
 /// Runs the simulated primary alone until `shutdown` completes.
 ///
 /// # Errors
-/// The address cannot be bound.
+/// The address cannot be bound, or the certificate not be used.
 pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Future<Output = ()>) -> Result<()> {
     let Simulate { listen_address: listen, api_key: key, .. } = simulate;
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let tls = match (&simulate.tls_cert_file, &simulate.tls_key_file) {
+        (Some(certificate), Some(key)) => {
+            let files = format!("{} and {}", certificate.display(), key.display());
+            let tls = Tls::from_pem(&read(certificate)?, &read(key)?, None);
+            Some(tls.with_context(|| format!("cannot serve TLS with {files}"))?)
+        }
+        _ => None,
+    };
     let options = Options {
         listen: *listen,
         release: simulate.release.parse()?,
@@ -69,9 +82,15 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
         storage_units: simulate.storage_units,
         seed: simulate.seed,
         latency: simulate.latency,
+        clock_offset: simulate.clock_offset.0,
+        tls,
         ..Options::default()
     };
     let started = |primary: &Simulator| {
+        let control = primary.control();
+        simulate.faults.iter().for_each(|rule| control.apply(rule));
+        control.set_rbac(simulate.deny.clone());
+        control.set_silent_empty_jobs(simulate.silent_empty_jobs);
         say(&format!("NetBackup    {} (simulated, key {key})", primary.base_url()));
         info!(address = %primary.address(), "listening");
     };

@@ -1,18 +1,22 @@
 //! The main program: arguments, logging, configuration, listeners, exit code. The only place that exits.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use netbackup_exporter::cli::{self, Cli, Command};
 use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
-use netbackup_exporter::reload::Typed;
-use netbackup_exporter::telemetry::{Recorder, logging, signals};
-use netbackup_exporter::{demo, reload, run};
+use netbackup_exporter::reload::{Causes, Typed};
+use netbackup_exporter::server::Door;
+use netbackup_exporter::telemetry::{Recorder, Traces, logging, signals};
+use netbackup_exporter::{check, demo, run};
+use tokio::net::TcpListener;
 use tracing::{error, info};
 
 /// A usage or configuration error: starting again does not help.
 const BAD_CONFIGURATION: u8 = 2;
+
+/// Listeners that were open before the start; `None`: none were asked for.
+type Inherited = Option<Vec<std::net::TcpListener>>;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -23,17 +27,19 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
         }
     };
-    if logging::init(cli.log_level.into(), cli.log_format).is_err() {
-        return ExitCode::FAILURE;
-    }
+    let Ok(traces) = logging::init(cli.log_level.into(), cli.log_format) else { return ExitCode::FAILURE };
     hide_panic_messages();
+    let inherited = match cli.systemd_socket.then(run::inherit).transpose() {
+        Ok(inherited) => inherited,
+        Err(error) => return cannot_start(error.into()),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4))
         .enable_all()
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(start(cli));
+            let code = runtime.block_on(start(cli, traces, inherited));
             // A name look-up in flight cannot be called off, and may last longer than a stop may.
             runtime.shutdown_background();
             code
@@ -45,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(cli: Cli) -> ExitCode {
+async fn start(cli: Cli, traces: Traces, inherited: Inherited) -> ExitCode {
     // Taken over first: a signal during the start must not end the process in any other way than later ones.
     let (shutdown, hangups) = match (signals::shutdown_signal(), signals::hangups()) {
         (Ok(shutdown), Ok(hangups)) => (shutdown, hangups),
@@ -69,15 +75,27 @@ async fn start(cli: Cli) -> ExitCode {
     let ended = match &cli.command {
         Command::Demo => demo::run(&overrides, &recorder, say, shutdown).await,
         Command::Simulate(simulate) => demo::simulate(simulate, say, shutdown).await,
+        Command::Check(options) => {
+            return tokio::select! {
+                code = check(&cli, *options) => code,
+                () = shutdown => ExitCode::FAILURE,
+            };
+        }
         Command::Serve => {
             let environment = process_environment();
             let source = cli::locate(&cli, &environment);
             let typed = Typed { source, environment, overrides };
-            return match typed.load() {
-                Ok(config) if cli.once => once(&config, &recorder, shutdown).await,
-                Ok(config) => serve(config, typed, &recorder, hangups, shutdown).await,
-                Err(mistakes) => refuse_configuration(&mistakes),
+            let config = match typed.load() {
+                Ok(config) => config,
+                Err(mistakes) => return refuse_configuration(&mistakes),
             };
+            let traces = traces.start(&config.telemetry);
+            let code = match cli.once {
+                true => once(&config, &recorder, shutdown).await,
+                false => serve(config, typed, inherited, &recorder, hangups, shutdown).await,
+            };
+            traces.stop().await;
+            return code;
         }
     };
     match ended {
@@ -95,42 +113,33 @@ async fn start(cli: Cli) -> ExitCode {
 async fn serve(
     config: Config,
     typed: Typed,
+    inherited: Inherited,
     recorder: &Recorder,
-    mut hangups: tokio::signal::unix::Signal,
+    hangups: tokio::signal::unix::Signal,
     shutdown: impl Future<Output = ()>,
 ) -> ExitCode {
     info!(source = %typed.source, sites = config.sites.len(), "configuration read");
     run::log_warnings(&config);
     let state = match run::open_state(&config) {
         Ok(state) => state,
-        Err(error) => {
-            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cannot_start(error.into()),
     };
-    let listeners = match run::bind(&config.web.listen_addresses).await {
+    let door = match Door::new(config.web.file.as_deref()) {
+        Ok(door) => door,
+        Err(mistakes) => return refuse_configuration(&mistakes),
+    };
+    let listeners = match inherited {
+        Some(inherited) => {
+            inherited.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(Into::into)
+        }
+        None => run::bind(&config.web.listen_addresses).await.map_err(anyhow::Error::from),
+    };
+    let listeners: Vec<TcpListener> = match listeners {
         Ok(listeners) => listeners,
-        Err(error) => {
-            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cannot_start(error),
     };
-    let running = Arc::new((config, typed));
-    let checking_again = async {
-        while hangups.recv().await.is_some() {
-            let running = Arc::clone(&running);
-            // Reading files may hang with the disk they are on; the watchdog and a stop must not.
-            let checked = tokio::task::spawn_blocking(move || reload::check_again(&running.0, &running.1)).await;
-            if checked.is_err() {
-                error!("checking the configuration again panicked");
-            }
-        }
-        std::future::pending::<()>().await;
-    };
-    let ended = tokio::select! {
-        ended = run::run(&running.0, listeners, recorder, state, shutdown) => ended,
-        () = checking_again => Ok(()),
-    };
+    let reload = Some(Causes { typed, hangups });
+    let ended = run::run(config, listeners, recorder, state, door, reload, shutdown).await;
     match ended {
         Ok(()) => {
             info!("stopped");
@@ -153,6 +162,34 @@ async fn once(config: &Config, recorder: &Recorder, shutdown: impl Future<Output
         }
         Err(errors) => refuse(&errors),
     }
+}
+
+async fn check(cli: &Cli, options: cli::Check) -> ExitCode {
+    let environment = process_environment();
+    let source = cli::locate(cli, &environment);
+    let loaded = source.load(&environment, &cli.overrides());
+    let watched = std::io::stderr().is_terminal() && !options.json && !options.offline;
+    if watched {
+        let _ = write!(std::io::stderr(), "asking every site, {} s at most ...", check::LIMIT.as_secs());
+    }
+    let report = check::run(loaded, &source.to_string(), options.offline).await;
+    if watched {
+        let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+    }
+    let wants_colour = environment.get("NO_COLOR").is_none_or(String::is_empty)
+        && environment.get("TERM").is_none_or(|terminal| terminal != "dumb");
+    let colour = std::io::stdout().is_terminal() && wants_colour;
+    let text = if options.json { report.json() } else { report.text(colour) };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::from(report.exit_code()),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// A failure of the system, which may be gone at the next start.
+fn cannot_start(error: anyhow::Error) -> ExitCode {
+    error!(error = format!("{error:#}"), "cannot start");
+    ExitCode::FAILURE
 }
 
 fn refuse_configuration(mistakes: &ConfigErrors) -> ExitCode {

@@ -2,12 +2,13 @@
 //!
 //! One task per site x collector: the first poll at once, then every jittered TTL; a deadline on each poll; a failure
 //! is tried again with backoff; a start that finds the last poll still running is left out and counted. A supervisor
-//! notices a panic, counts it and starts the task again.
+//! notices a task that has died or hangs, counts it and starts it again.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, sleep_until};
 use tracing::{debug, error, info, warn};
@@ -17,6 +18,7 @@ use crate::clock::Stamp;
 use crate::collector::{Collector, PollContext, Polled};
 use crate::exposition::Rendered;
 use crate::reason::{Failure, Reason};
+use crate::trace;
 
 /// The longest `Retry-After` that is believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -28,19 +30,37 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_RESTART_WAIT: Duration = Duration::from_secs(20);
 /// How often a poll without a deadline shows that its task lives.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// How often the supervisor looks whether the task has overslept.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A task that has overslept by more is started again: later than `/-/healthy` says so (a minute), sooner than the
+/// watchdog of the service manager ends the process.
+const STUCK_AFTER: Duration = Duration::from_secs(75);
 
 /// A running, supervised poll task. Dropping it ends the task.
 #[derive(Debug)]
-pub struct PollTask(JoinHandle<()>);
+pub struct PollTask {
+    task: JoinHandle<()>,
+    /// Closed once nothing of the task is left.
+    gone: mpsc::Receiver<()>,
+}
+
+impl PollTask {
+    /// Ends the task and waits until nothing of it runs, so that its slot is not written any more.
+    pub async fn stop(mut self) {
+        self.task.abort();
+        // Nobody ever sends.
+        let _ = self.gone.recv().await;
+    }
+}
 
 impl Drop for PollTask {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 /// Held by a task until it has published what was read before a restart, if anything.
-pub type Restoring = tokio::sync::mpsc::Sender<()>;
+pub type Restoring = mpsc::Sender<()>;
 
 /// Starts the supervised task of one collector of one site: publishes what was kept, then polls. A bounded poll may last
 /// `timeout`.
@@ -52,14 +72,20 @@ pub fn start(
     timeout: Duration,
     restoring: Restoring,
 ) -> PollTask {
-    PollTask(tokio::spawn(async move {
+    let (alive, gone) = mpsc::channel(1);
+    let task = tokio::spawn(async move {
         restore(&site, &*collector, &slot).await;
         drop(restoring);
-        supervise(site, collector, slot, timeout).await;
-    }))
+        supervise(site, collector, slot, timeout, alive).await;
+    });
+    PollTask { task, gone }
 }
 
 async fn restore(site: &str, collector: &dyn Collector, slot: &Arc<Slot<Rendered>>) {
+    // It goes on where another one has stopped: nothing on disk is newer.
+    if slot.load().snapshot.is_some() {
+        return;
+    }
     let Some(restored) = collector.restore().await else { return };
     if let Some(mut writer) = slot.writer() {
         let (collector, age) = (slot.collector, restored.received.age(Instant::now()));
@@ -76,7 +102,14 @@ pub async fn once(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<
     slot.load().success
 }
 
-async fn supervise(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<Rendered>>, timeout: Duration) {
+/// `alive` is held by whatever may write into the slot.
+async fn supervise(
+    site: Arc<str>,
+    collector: Arc<dyn Collector>,
+    slot: Arc<Slot<Rendered>>,
+    timeout: Duration,
+    alive: mpsc::Sender<()>,
+) {
     let mut deaths: u32 = 0;
     loop {
         let Some(mut writer) = slot.writer() else {
@@ -94,16 +127,33 @@ async fn supervise(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot
             timeout,
         };
         let lived = Instant::now();
-        let mut task = AbortOnDrop(tokio::spawn(worker.run(writer)));
-        let ended = (&mut task.0).await;
+        let alive = alive.clone();
+        let mut task = AbortOnDrop(tokio::spawn(async move {
+            worker.run(writer).await;
+            drop(alive);
+        }));
+        let mut is_stuck = false;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut task.0 => break ended,
+                // One that keeps its thread busy cannot be ended: then the service manager has to.
+                () = sleep(LOOK_EVERY), if !is_stuck => {
+                    is_stuck = !slot.is_healthy(Instant::now(), STUCK_AFTER);
+                    if is_stuck {
+                        error!(%site, collector = slot.collector, "the poll task hangs and is ended");
+                        task.0.abort();
+                    }
+                }
+            }
+        };
         slot.set_alive(false);
-        if ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled) {
+        if !is_stuck && ended.as_ref().is_err_and(tokio::task::JoinError::is_cancelled) {
             return;
         }
         // A task that lived well for a while before it died starts the count anew.
         deaths = if lived.elapsed() > slot.ttl.saturating_mul(10) { 1 } else { deaths.saturating_add(1) };
         let wait = backoff(deaths, slot.ttl.min(LONGEST_RESTART_WAIT));
-        error!(%site, collector = slot.collector, restart_in = ?wait, "the poll task died of a panic and is started again");
+        error!(%site, collector = slot.collector, restart_in = ?wait, stuck = is_stuck, "the poll task has died and is started again");
         sleep(wait).await;
     }
 }
@@ -160,9 +210,10 @@ impl Worker {
         slot.promise(deadline.unwrap_or(started + SIGN_OF_LIFE * 2));
         let mut signs = interval(SIGN_OF_LIFE);
         let attempt = Attempt { writer, started, ended: false };
+        let trace = trace::Poll::start(&self.site, slot.collector);
         let mut next_tick = started + slot.ttl;
         let outcome = {
-            let mut poll = pin!(self.collector.poll(&self.context));
+            let mut poll = pin!(trace.around(self.collector.poll(&self.context)));
             loop {
                 tokio::select! {
                     biased;
@@ -186,10 +237,12 @@ impl Worker {
         drop(before);
         match outcome {
             Ok(polled) => {
+                trace.succeeded(polled.rendered.series(), polled.rejected);
                 self.log_success(slot.collector, was_successful, reason_before, &polled, started);
                 attempt.succeed(polled);
             }
             Err(failure) => {
+                trace.failed(failure.reason);
                 self.log_failure(slot.collector, reason_before, &failure);
                 attempt.fail(failure);
             }

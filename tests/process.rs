@@ -186,7 +186,7 @@ fn wrong_flags_of_the_demo_are_usage_errors() {
 }
 
 #[tokio::test]
-async fn sighup_checks_the_configuration_and_never_ends_the_process() {
+async fn sighup_takes_the_configuration_over_and_never_ends_the_process() {
     let primary = primary().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.toml");
@@ -206,7 +206,7 @@ async fn sighup_checks_the_configuration_and_never_ends_the_process() {
     exporter.until("the gauge says so", |s| successful(s) == 0.0).await;
     std::fs::write(&path, good.replace("paris", "oslo")).unwrap();
     exporter.signal("HUP");
-    exporter.wait_for_log("site oslo is new");
+    exporter.wait_for_log("added=oslo");
     std::fs::write(&path, &good).unwrap();
     exporter.signal("HUP");
     exporter.until("correct again", |s| successful(s) == 1.0).await;

@@ -374,6 +374,7 @@ async fn a_session() {
         run.until("success").await;
         assert!(!run.get("/metrics").await.contains("reason=\"auth\"} 1"), "nobody noticed");
         run.finish("session").await;
+        assert_eq!(control.open_sessions(), 0, "it has signed out");
     })
     .await;
 }
@@ -498,6 +499,7 @@ async fn a_run_that_ends_by_itself() {
             let (found, text) = once(&credential);
             assert_eq!(found, Some(code), "{text}");
             assert_clean("--once", &text);
+            assert_eq!(primary.control().open_sessions(), 0, "it has signed out");
         }
         // Without a file.
         let empty = tempfile::tempdir().unwrap();

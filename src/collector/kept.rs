@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Collector, PollContext, Polled, blocking, families};
+use super::{Collector, Inheritance, PollContext, Polled, Seen, blocking, families};
 use crate::clock::{Stamp, from_unix_ms, unix_ms};
 use crate::exposition::{Family, Rendered};
+use crate::netbackup;
 use crate::reason::Failure;
 use crate::state::{Loaded, Store, Unreadable};
 
@@ -59,6 +60,12 @@ impl File {
         Some(Polled { rendered, received: Stamp::of(received), rejected: 0 })
     }
 
+    /// Goes on with the file of another one, which keeps ours and is used no more.
+    fn take_over(&mut self, old: &mut File) {
+        std::mem::swap(&mut self.store, &mut old.store);
+        self.hash = old.hash.filter(|_| old.address == self.address);
+    }
+
     /// Failures are counted and logged by the store.
     fn keep(&mut self, polled: &Polled) {
         let received = polled.received.wall;
@@ -96,6 +103,23 @@ impl<C: Collector> Collector for Kept<C> {
             .await
         }
         .boxed()
+    }
+
+    fn memory(&self) -> Option<Inheritance> {
+        Some(Arc::clone(&self.file) as Inheritance)
+    }
+
+    fn inherit(&self, memory: Inheritance) -> BoxFuture<'_, ()> {
+        async move {
+            let (file, Ok(old)) = (Arc::clone(&self.file), memory.downcast::<Mutex<File>>()) else { return };
+            // The lock may be held by a poll that was dropped while it kept its samples.
+            let _ = blocking(move || lock(&file).take_over(&mut lock(&old))).await;
+        }
+        .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        self.collector.examine()
     }
 
     fn is_bounded(&self) -> bool {

@@ -5,6 +5,7 @@ pub mod jobs;
 mod kept;
 pub mod storage;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -15,7 +16,7 @@ use crate::cache::Slot;
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::{Family, Page, Rendered};
-use crate::netbackup::Client;
+use crate::netbackup::{self, Client};
 use crate::reason::{Failure, Reason};
 use crate::state::{Directory, Store};
 
@@ -28,6 +29,17 @@ pub struct Polled {
     pub received: Stamp,
     /// Records that were left out.
     pub rejected: u64,
+}
+
+/// What a key may see of a source, for `check`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// How many objects it sees; at least so many where `more`.
+    pub objects: u64,
+    /// Not all of them were counted.
+    pub more: bool,
+    /// What else must be known to understand the number.
+    pub note: Option<&'static str>,
 }
 
 /// How a running poll shows that it is alive.
@@ -55,6 +67,9 @@ impl PollContext {
     }
 }
 
+/// What a collector remembers between two polls, as only it can read it.
+pub type Inheritance = Arc<dyn Any + Send + Sync>;
+
 /// A source of one snapshot. The poll loop knows nothing else of it.
 pub trait Collector: Send + Sync + 'static {
     /// Reads the source once. Dropping the future (the deadline does) must leave the collector usable.
@@ -63,6 +78,21 @@ pub trait Collector: Send + Sync + 'static {
     /// What was read before a restart, once, before the first poll; `None`: nothing was kept.
     fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
         Box::pin(std::future::ready(None))
+    }
+
+    /// Asks in as few requests as possible whether the key may see the source. Changes nothing, and keeps nothing.
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>>;
+
+    /// What the same collector takes over when the configuration of its site changes; `None`: nothing.
+    fn memory(&self) -> Option<Inheritance> {
+        None
+    }
+
+    /// Goes on from the memory of the same collector under an older configuration, whose task has ended. Once, before
+    /// [`Collector::restore`] and the first poll.
+    fn inherit(&self, memory: Inheritance) -> BoxFuture<'_, ()> {
+        drop(memory);
+        Box::pin(std::future::ready(()))
     }
 
     /// Whether the next poll must end within `poll.timeout`. A first read may last longer: each of its requests is

@@ -71,10 +71,29 @@ impl std::fmt::Display for ConfigErrors {
 impl std::error::Error for ConfigErrors {}
 
 impl ConfigErrors {
+    /// What is wrong with what `file` asks for, although it is written well; `messages` are not empty.
+    pub fn new(file: &str, messages: impl IntoIterator<Item = String>) -> ConfigErrors {
+        let error =
+            |message| ConfigError { file: file.to_owned(), line: None, column: None, key: String::new(), message };
+        ConfigErrors(messages.into_iter().map(error).collect())
+    }
+
     /// One mistake that is not at a place in a file.
     pub(super) fn one(file: impl Into<String>, key: impl Into<String>, message: impl Into<String>) -> ConfigErrors {
         let (file, key, message) = (file.into(), key.into(), message.into());
         ConfigErrors(vec![ConfigError { file, line: None, column: None, key, message }])
+    }
+
+    /// One mistake.
+    pub(super) fn of(mistake: ConfigError) -> ConfigErrors {
+        ConfigErrors(vec![mistake])
+    }
+
+    /// These mistakes and those of another file.
+    #[must_use]
+    pub fn and(mut self, others: ConfigErrors) -> ConfigErrors {
+        self.0.extend(others.0);
+        self
     }
 
     /// The mistakes, in the order of the file.
@@ -158,7 +177,8 @@ impl Mistakes {
         Err(ConfigErrors(errors))
     }
 
-    fn place(&self, spot: &Spot, message: String) -> ConfigError {
+    /// A mistake at its place, not noted.
+    pub(super) fn place(&self, spot: &Spot, message: String) -> ConfigError {
         let (line, column) = spot.offset.map(|offset| self.position(offset)).unzip();
         ConfigError { file: self.file.clone(), line, column, key: spot.key.clone(), message }
     }

@@ -26,8 +26,10 @@ pub mod secret;
 mod site;
 mod source;
 mod syntax;
+mod telemetry;
 mod timing;
 mod web;
+mod web_file;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ pub use listen::parse_listen_address;
 pub use secret::Secret;
 pub use source::ConfigSource;
 pub use web::Overrides;
+pub use web_file::{CIPHER_SUITES, CURVES, ClientAuth, Pem, RateLimit, TlsServer, WebConfig};
 
 /// A collector as the configuration knows it: the table behind `[collectors]` and the `<collector>_…` keys of `[poll]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct Config {
     pub health: Health,
     /// What is kept on disk.
     pub state: State,
+    /// Where traces of the polls go.
+    pub telemetry: Telemetry,
     /// The primaries, in the order of the file; names are unique; at least one.
     pub sites: Vec<Site>,
     /// What is accepted but should be looked at (plain http, `M` read as months, …): logged at start and reload.
@@ -84,6 +89,10 @@ pub struct Web {
     pub max_requests: usize,
     /// OpenMetrics `_created` samples.
     pub created_samples: bool,
+    /// What `config_file` says; `None`: plain HTTP, and nobody is asked who they are.
+    pub file: Option<Arc<WebConfig>>,
+    /// `--web.enable-lifecycle`: other hosts may ask for a reload.
+    pub lifecycle: bool,
 }
 
 /// `[health]`.
@@ -100,6 +109,17 @@ pub struct Health {
 pub struct State {
     /// Where state is kept; `None`: nowhere.
     pub directory: Option<PathBuf>,
+}
+
+/// `[telemetry]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// Where traces are sent by OTLP over HTTP, `/v1/traces` included; `None`: nowhere.
+    pub otlp_endpoint: Option<url::Url>,
+    /// The share of polls that is traced, 0 to 1.
+    pub sample_ratio: f64,
+    /// Names and values of the headers that are sent along, as `headers_file` held them.
+    pub headers: Vec<(String, Secret)>,
 }
 
 /// One `[[site]]`: one primary.
@@ -203,11 +223,18 @@ impl Config {
         resolve::resolve(&raw, path.parent().unwrap_or(Path::new("")), mistakes)
     }
 
+    /// The files that it names and that are read again while the exporter runs: a change of one is a change of it.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let web = self.web.file.iter().flat_map(|file| file.files());
+        web.chain(self.sites.iter().flat_map(Site::files).map(Path::to_owned)).collect()
+    }
+
     /// A configuration of these sites with every other default, for programs that start without a file.
     #[must_use]
     pub fn of_sites(sites: Vec<Site>) -> Config {
         let (web, health, state) = (Web::default(), Health::default(), State::default());
-        Config { web, health, state, sites, warnings: Vec::new() }
+        Config { web, health, state, telemetry: Telemetry::default(), sites, warnings: Vec::new() }
     }
 }
 
@@ -218,6 +245,8 @@ impl Default for Web {
             telemetry_path: "/metrics".into(),
             max_requests: 40,
             created_samples: false,
+            file: None,
+            lifecycle: false,
         }
     }
 }
@@ -225,6 +254,12 @@ impl Default for Web {
 impl Default for Health {
     fn default() -> Health {
         Health { ttl: Duration::from_secs(5), timeout: Duration::from_secs(2) }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Telemetry {
+        Telemetry { otlp_endpoint: None, sample_ratio: 1.0, headers: Vec::new() }
     }
 }
 

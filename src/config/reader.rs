@@ -44,7 +44,7 @@ pub(super) struct Section<'d> {
     table: Option<&'d DeTable<'d>>,
     /// Every key that may stand here, offered where another one does.
     known: Vec<String>,
-    /// Keys that no release or only a later one has, which are told of but never offered.
+    /// Likely mistakes, which are told of but never offered.
     refused: Vec<String>,
 }
 
@@ -188,6 +188,19 @@ impl<'d> Section<'d> {
         })
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn ratio(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<f64> {
+        self.field(reader, key, |reader, value, spot| {
+            let whole = value.as_integer().map(|number| number.as_str());
+            let text = value.as_float().map(|number| number.as_str()).or(whole);
+            let number = text.and_then(|text| text.parse().ok()).filter(|number| (0.0..=1.0).contains(number));
+            if number.is_none() {
+                reader.mistakes.error(spot, "expected a number from 0 to 1, without quotes");
+            }
+            number
+        })
+    }
+
     pub(super) fn duration(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<Duration> {
         self.field(reader, key, |reader, value, spot| {
             if value.is_integer() || value.is_float() {
@@ -247,13 +260,12 @@ impl<'d> Section<'d> {
         (list.is_empty() || !sections.is_empty()).then_some(sections)
     }
 
-    /// A key of a later release, or a likely mistake: an error when it is there, so that it is never ignored. Says whether
-    /// it is.
-    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &str, message: &str) -> bool {
+    /// A key that is a likely mistake: an error of its own when it is there.
+    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &str, message: &str) {
         self.refused.push(key.to_owned());
-        let Some((_, spot)) = self.look_up(reader, key) else { return false };
-        reader.mistakes.error(&spot, message);
-        true
+        if let Some((_, spot)) = self.look_up(reader, key) {
+            reader.mistakes.error(&spot, message);
+        }
     }
 
     /// Notes every key that nobody asked for.

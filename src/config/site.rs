@@ -29,6 +29,20 @@ impl Site {
     }
 }
 
+impl Site {
+    /// The files that it names.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let secret = match &self.credential {
+            Credential::ApiKeyFile(path) => Some(path),
+            Credential::Login(login) => Some(&login.password_file),
+            Credential::ApiKey(_) | Credential::ApiKeyCommand(_) => None,
+        };
+        let Tls { ca_file, client_cert_file, client_key_file, .. } = &self.tls;
+        let tls = [ca_file, client_cert_file, client_key_file];
+        secret.into_iter().chain(tls.into_iter().flatten()).map(PathBuf::as_path)
+    }
+}
+
 /// What a site means; `None` when a part without a default is missing or wrong, which is noted.
 pub(super) fn resolve(
     raw: &RawSite,

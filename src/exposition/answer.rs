@@ -44,7 +44,7 @@ pub struct Answer {
 pub struct Exposition {
     generation: Generation,
     own: OwnMetrics,
-    created: Option<SystemTime>,
+    created: ArcSwapOption<SystemTime>,
     headers: Headers,
     /// The last look. One at a time, so that bytes of outdated looks are freed whatever their format was.
     view: ArcSwapOption<View>,
@@ -54,14 +54,24 @@ impl Exposition {
     /// `generation` is the one that all slots advance.
     #[must_use]
     pub fn new(generation: Generation, own: OwnMetrics) -> Exposition {
-        Exposition { generation, own, created: None, headers: Headers::default(), view: ArcSwapOption::empty() }
+        Exposition {
+            generation,
+            own,
+            created: ArcSwapOption::empty(),
+            headers: Headers::default(),
+            view: ArcSwapOption::empty(),
+        }
     }
 
     /// With it, OpenMetrics answers say of each counter and histogram since when it counts (`_created` samples), and
-    /// this is the moment for the exporter's own families.
-    #[must_use]
-    pub fn with_created(self, own_since: Option<SystemTime>) -> Exposition {
-        Exposition { created: own_since, ..self }
+    /// this is the moment for the exporter's own families. What is served already is made anew.
+    pub fn set_created(&self, own_since: Option<SystemTime>) {
+        self.created.store(own_since.map(Arc::new));
+        self.generation.advance();
+    }
+
+    fn created(&self) -> Option<SystemTime> {
+        self.created.load().as_deref().copied()
     }
 
     /// Everything: all sites, then the exporter's own families. While nothing is published and no data expire, the data
@@ -74,7 +84,7 @@ impl Exposition {
     /// These sites only, without the exporter's own families. Assembled anew each time.
     pub fn answer_for(&self, sites: &[Arc<SiteView>], format: Format, encoding: Encoding) -> Answer {
         let now = Instant::now();
-        let view = View::new(self.generation.current(), Arc::new(sites.to_vec()), self.created, now);
+        let view = View::new(self.generation.current(), Arc::new(sites.to_vec()), self.created(), now);
         view.answer(&self.headers, None, format, encoding, now)
     }
 
@@ -92,7 +102,7 @@ impl Exposition {
         if let Some(view) = held.as_ref().filter(|view| view.is_current(generation, sites, now)) {
             return Arc::clone(view);
         }
-        let fresh = Arc::new(View::new(generation, Arc::clone(sites), self.created, now));
+        let fresh = Arc::new(View::new(generation, Arc::clone(sites), self.created(), now));
         // Of scrapes that come at once, one sets its view and the others use it, so that bytes are made once.
         let found = self.view.compare_and_swap(&*held, Some(Arc::clone(&fresh)));
         match found.as_ref() {

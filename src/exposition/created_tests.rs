@@ -31,7 +31,8 @@ impl Created {
     /// Of a house in which nothing is published any more.
     fn new(house: House) -> Created {
         let own = Box::new(|| OWN.to_owned());
-        let exposition = Exposition::new(Generation::default(), own).with_created(Some(since(1_700_000_060_000)));
+        let exposition = Exposition::new(Generation::default(), own);
+        exposition.set_created(Some(since(1_700_000_060_000)));
         Created { house, exposition }
     }
 

@@ -12,6 +12,9 @@ use super::wire::{Object, Record};
 const FIRST_TIME_MS: i64 = 315_532_800_000; // 1980-01-01
 const LAST_TIME_MS: i64 = 4_102_444_800_000; // 2100-01-01
 
+/// Longer than any name, path or cursor: what is longer would become a label.
+const LONGEST_TEXT: usize = 8 * 1024;
+
 /// The text of one JSON value, read on demand.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Attr<'a>(&'a str);
@@ -23,9 +26,12 @@ impl<'de> Deserialize<'de> for Attr<'de> {
 }
 
 impl<'a> Attr<'a> {
-    /// A string; copied only where it holds escapes.
+    /// A string of a sensible length; copied only where it holds escapes.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.len() > LONGEST_TEXT {
+            return None;
+        }
         if inner.contains('\\') {
             serde_json::from_str(self.0).ok().map(Cow::Owned)
         } else {

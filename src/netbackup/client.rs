@@ -17,7 +17,7 @@ use super::storage_units::{StorageUnits, StorageUnitsPage};
 use super::version::{AfterRefusal, ApiVersion, Negotiation};
 use super::walk::{Listing, Walk, walk};
 use super::wire::{self, Record, Row};
-use crate::config::{ApiVersionChoice, Site};
+use crate::config::{ApiVersionChoice, Environment, Site, process_environment};
 use crate::reason::Reason;
 use crate::stats::ApiStats;
 
@@ -33,8 +33,8 @@ pub(super) struct Inner {
     pub(super) versions: Negotiation,
     /// One task at a time asks for the version; the others wait for what it finds.
     pub(super) discovery: Mutex<()>,
-    permits: Semaphore,
-    request_timeout: Duration,
+    pub(super) permits: Semaphore,
+    pub(super) request_timeout: Duration,
     /// The primary as a whole refused every version that could be tried, or is too old.
     pub(super) version_refused: AtomicBool,
 }
@@ -71,13 +71,23 @@ impl Client {
     /// The client of `site`, counting into `stats`. Nothing is sent yet.
     ///
     /// # Errors
-    /// When a key or certificate file cannot be read or does not hold what it should.
+    /// When a key or certificate file cannot be read or does not hold what it should, or a proxy variable of the environment
+    /// is none.
     pub fn new(site: &Site, stats: Arc<ApiStats>) -> Result<Client, BuildError> {
+        Client::in_environment(site, stats, &process_environment())
+    }
+
+    /// As [`Client::new`], with the proxy variables of `environment`.
+    pub(super) fn in_environment(
+        site: &Site,
+        stats: Arc<ApiStats>,
+        environment: &Environment,
+    ) -> Result<Client, BuildError> {
         if let ApiVersionChoice::Fixed(major, minor) = site.api_version {
             stats.set_api_version(&ApiVersion::new(major, minor).to_string());
         }
         Ok(Client(Arc::new(Inner {
-            exchange: Exchange::new(site, stats)?,
+            exchange: Exchange::new(site, stats, environment)?,
             versions: Negotiation::new(site.api_version),
             discovery: Mutex::new(()),
             permits: Semaphore::new(site.poll.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
@@ -164,6 +174,18 @@ impl Client {
         walk::<StorageUnits>(self, &listing, visit).await
     }
 
+    /// Reads the first page of the storage units only; [`Walk::more`] tells whether there are others.
+    ///
+    /// # Errors
+    /// When the page cannot be had or read.
+    pub async fn storage_units_page(
+        &self,
+        visit: &mut (dyn FnMut(StorageUnitsPage<'_>) + Send),
+    ) -> Result<Walk, Error> {
+        let listing = Listing { filter: None, sort: None, limit: u16::MAX, stop_after: Some(1) };
+        walk::<StorageUnits>(self, &listing, visit).await
+    }
+
     /// How often another key or password was taken so far, to be given to [`Client::credential_changed`].
     #[must_use]
     pub fn credential_changes(&self) -> u64 {
@@ -237,23 +259,7 @@ impl Client {
     async fn send(&self, ask: &Ask<'_>, version: ApiVersion) -> Result<Answer, Error> {
         let Ask { endpoint, target, body, lane } = *ask;
         self.have_session(lane, version).await?;
-        self.run(lane, |timeout| Request { endpoint, target, body, version: Some(version), timeout }).await
-    }
-
-    /// Runs a request within the bounds of its lane.
-    pub(super) async fn run<'a>(
-        &self,
-        lane: Lane,
-        request: impl FnOnce(Duration) -> Request<'a>,
-    ) -> Result<Answer, Error> {
-        match lane {
-            Lane::Poll => {
-                // Never closed, so there is always a permit in the end.
-                let _permit = self.0.permits.acquire().await.ok();
-                self.0.exchange.run(&request(self.0.request_timeout)).await
-            }
-            Lane::Probe(until) => self.0.exchange.run(&request(until.saturating_duration_since(Instant::now()))).await,
-        }
+        self.run(lane, Request { endpoint, target, body, version: Some(version) }).await
     }
 }
 

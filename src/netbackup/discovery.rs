@@ -67,15 +67,8 @@ impl Client {
     /// Asks `/ping`, and keeps what it says about the version.
     async fn ask_version(&self, lane: Lane) -> (Result<Answer, Error>, Said) {
         let target = Target::new(Endpoint::Ping.template(), &[]);
-        let answer = self
-            .run(lane, |timeout| Request {
-                endpoint: Endpoint::Ping,
-                target: &target,
-                body: None,
-                version: None,
-                timeout,
-            })
-            .await;
+        let request = Request { endpoint: Endpoint::Ping, target: &target, body: None, version: None };
+        let answer = self.run(lane, request).await;
         let said = match &answer {
             Ok(answer) => match named_version(answer) {
                 Some(version) if !self.0.versions.said(version) => Said::TooOld(version),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint::{Endpoint, Method};
+use super::endpoint::Endpoint;
 use crate::reason::{Failure, Reason};
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -78,6 +78,16 @@ pub enum BuildError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A proxy variable of the environment; its value is never shown.
+    #[error("site {site}: {variable} {problem}")]
+    Proxy {
+        /// The site's name.
+        site: Arc<str>,
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong, and what to do.
+        problem: &'static str,
     },
     /// `[site.tls]` as a whole.
     #[error("site {site}: {problem}")]
@@ -158,9 +168,19 @@ impl Error {
         self.0.error_code
     }
 
-    fn advice(&self) -> Option<String> {
+    /// The right whose want made the request fail, where it did.
+    #[must_use]
+    pub fn right(&self) -> Option<&'static str> {
+        if self.0.reason == Reason::Forbidden { self.0.endpoint.right() } else { None }
+    }
+
+    /// What to do about it, where anybody knows.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
         let text = match (self.0.reason, self.0.status) {
-            (Reason::Connect, _) => "check that the primary runs, and that url, name resolution and firewall are right",
+            (Reason::Connect, _) => {
+                "check that the primary runs, and that url, name resolution, firewall and proxy are right"
+            }
             (Reason::Tls, _) => "check ca_file, and that the certificate bears the host of url (else set server_name)",
             (Reason::Timeout, _) => "the primary is slow or out of reach; request_timeout bounds one request",
             (Reason::Auth, _) if self.0.endpoint == Endpoint::Login => {
@@ -168,14 +188,16 @@ impl Error {
             }
             (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
             (Reason::Forbidden, _) => {
-                return self.0.endpoint.right().map(|right| format!("grant {right} to the role of the key's user"));
+                return self.right().map(|right| format!("grant {right} to the role of the key's user"));
             }
             (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
             (Reason::Throttled, _) if self.0.endpoint == Endpoint::Login => {
                 "the primary limits sign-ins; the next one is made when it allows"
             }
             (Reason::Throttled, _) => "it will be asked less often; a lower max_requests or a longer TTL helps",
+            (Reason::Http, Some(407)) => "a proxy wants credentials: put them into its variable, or use NO_PROXY",
             (Reason::Http, Some(300..=399)) => "redirects are not followed: set url to the primary itself",
+            (Reason::Circuit, _) => "/ping is tried every few seconds, and polls go on as soon as it answers",
             (Reason::Decode, _) => "check that url leads to the REST API of a NetBackup primary",
             _ => return None,
         };
@@ -185,7 +207,16 @@ impl Error {
     /// Everything for the log: the message and its causes.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
+        self.with_causes(self.to_string())
+    }
+
+    /// What was asked and what came back, for one who knows the site and gets [`Error::advice`] apart.
+    #[must_use]
+    pub fn finding(&self) -> String {
+        self.with_causes(format!("{} {}: {}", self.0.endpoint.method(), self.endpoint(), self.0.what))
+    }
+
+    fn with_causes(&self, mut text: String) -> String {
         if let Some(source) = &self.0.source {
             text.push_str(" (cause: ");
             text.push_str(&chain_text(source.as_ref()));
@@ -197,12 +228,8 @@ impl Error {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let facts = self.0.endpoint.facts();
-        let method = match facts.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        write!(f, "{method} {} of site {}: {}", facts.template, self.0.site, self.0.what)?;
+        let endpoint = self.0.endpoint;
+        write!(f, "{} {} of site {}: {}", endpoint.method(), endpoint.template(), self.0.site, self.0.what)?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),
@@ -222,6 +249,7 @@ impl From<Error> for Failure {
             reason: error.reason(),
             endpoint: Some(error.endpoint()),
             status: error.status(),
+            right: error.right(),
             retry_after: error.retry_after(),
             detail: error.chain(),
         }
@@ -288,7 +316,10 @@ mod tests {
             "GET /admin/jobs of site paris: something happened; grant MANAGE/JOBS VIEW to the role of the key's user"
         );
         let failure = Failure::from(error);
-        assert_eq!(failure.public_message(), "forbidden on /admin/jobs: HTTP status 401");
+        assert_eq!(
+            failure.public_message(),
+            "forbidden on /admin/jobs: HTTP status 401; missing right: MANAGE/JOBS VIEW"
+        );
     }
 
     #[test]

@@ -11,20 +11,23 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, RETR
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+use super::circuit::Circuit;
 use super::credential::Credentials;
 use super::endpoint::{Accept, Endpoint, Method};
 use super::error::{Error, sanitise};
 use super::fault::{Complaint, classify, read_complaint, was_closed_under_us};
 use super::query::Target;
+use super::retry::{self, Budget};
 use super::retry_after;
 use super::transport::Transport;
 use super::version::ApiVersion;
-use crate::config::Site;
+use crate::config::{Environment, Site};
 use crate::reason::Reason;
 use crate::stats::{ApiStats, Code};
+use crate::trace;
 
-/// After decompression. A page of 500 storage units is about a megabyte.
-const LARGEST_BODY: usize = 64 * 1024 * 1024;
+/// After decompression. A page of 500 storage units is about a megabyte; several of these may be read at a time.
+const LARGEST_BODY: usize = 32 * 1024 * 1024;
 const LARGEST_TEXT_BODY: usize = 64 * 1024;
 const LARGEST_ERROR_BODY: usize = 64 * 1024;
 
@@ -39,8 +42,6 @@ pub(crate) struct Request<'a> {
     pub(crate) body: Option<&'a str>,
     /// Needed by JSON endpoints.
     pub(crate) version: Option<ApiVersion>,
-    /// The longest that all of it may take.
-    pub(crate) timeout: Duration,
 }
 
 /// A 200 with its whole body.
@@ -59,13 +60,17 @@ pub(crate) struct Exchange {
     pub(crate) stats: Arc<ApiStats>,
     transport: Transport,
     pub(super) credentials: Credentials,
+    pub(super) circuit: Circuit,
     /// Whether a connection may be waiting in the pool, and so may have been closed under a request.
     pooled: AtomicBool,
+    server: trace::Server,
 }
 
 /// Counts a request when it is over, whichever way: also when the poll's deadline drops it.
 struct Count<'a> {
     stats: &'a ApiStats,
+    /// What a failure is held against.
+    circuit: Option<&'a Circuit>,
     endpoint: Endpoint,
     started: Instant,
     code: Code,
@@ -74,15 +79,31 @@ struct Count<'a> {
 impl Drop for Count<'_> {
     fn drop(&mut self) {
         self.stats.request(self.endpoint.slot(), self.endpoint.template(), self.code, self.started.elapsed());
+        if let (Some(circuit), Code::NoAnswer(reason)) = (self.circuit, self.code) {
+            circuit.failed(self.started, reason);
+        }
     }
 }
 
 impl Exchange {
-    pub(crate) fn new(site: &Site, stats: Arc<ApiStats>) -> Result<Exchange, super::BuildError> {
-        let transport = Transport::new(site)?;
+    pub(crate) fn new(
+        site: &Site,
+        stats: Arc<ApiStats>,
+        environment: &Environment,
+    ) -> Result<Exchange, super::BuildError> {
+        let transport = Transport::new(site, environment)?;
         let credentials = Credentials::new(&site.name, &site.credential)?;
+        let server = trace::Server::of(&site.url);
         stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
-        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, pooled: AtomicBool::new(false) })
+        Ok(Exchange {
+            site: Arc::clone(&site.name),
+            circuit: Circuit::new(&site.name, &stats),
+            stats,
+            transport,
+            credentials,
+            pooled: AtomicBool::new(false),
+            server,
+        })
     }
 
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
@@ -90,7 +111,19 @@ impl Exchange {
     }
 
     /// Sends `request` and reads the answer. Anything but a 200 of the right kind is an error.
-    pub(crate) async fn run(&self, request: &Request<'_>) -> Result<Answer, Error> {
+    pub(crate) async fn run(&self, request: &Request<'_>, budget: &mut Budget) -> Result<Answer, Error> {
+        let facts = request.endpoint.facts();
+        let (method, page) = (facts.method.name(), request.target.page);
+        let span = trace::Request::start(&self.site, &self.server, method, facts.template, page);
+        let answer = span.around(self.exchange(request, budget)).await;
+        match &answer {
+            Ok(answer) => span.succeeded(200, answer.body.len()),
+            Err(error) => span.failed(error.status(), error.reason()),
+        }
+        answer
+    }
+
+    async fn exchange(&self, request: &Request<'_>, budget: &mut Budget) -> Result<Answer, Error> {
         let endpoint = request.endpoint;
         let facts = endpoint.facts();
         let authorization = if facts.needs_auth {
@@ -125,7 +158,8 @@ impl Exchange {
 
         let started = Instant::now();
         let code = Code::NoAnswer(Reason::Timeout);
-        let mut count = Count { stats: &self.stats, endpoint, started, code };
+        let circuit = budget.of_poll.then_some(&self.circuit);
+        let mut count = Count { stats: &self.stats, circuit, endpoint, started, code };
         let mut sent = SystemTime::now();
         let mut sent_at = started;
         let mut retried = false;
@@ -134,7 +168,7 @@ impl Exchange {
                 Method::Get => reqwest::Method::GET,
                 Method::Post => reqwest::Method::POST,
             };
-            let left = request.timeout.saturating_sub(started.elapsed());
+            let left = budget.time.saturating_sub(started.elapsed());
             let mut builder = self.transport.http.request(method, &url).headers(headers.clone()).timeout(left);
             if let Some(body) = request.body {
                 // It may hold a password.
@@ -145,12 +179,14 @@ impl Exchange {
                 Err(error)
                     if !retried
                         && endpoint.may_repeat()
+                        && budget.repeated < retry::MOST
                         && self.pooled.load(Relaxed)
                         && was_closed_under_us(&error) =>
                 {
-                    // Every endpoint in use is a read, so sending it again changes nothing.
                     retried = true;
+                    budget.repeated = budget.repeated.saturating_add(1);
                     self.stats.add_retry();
+                    trace::resent();
                     (sent, sent_at) = (SystemTime::now(), Instant::now());
                 }
                 Err(error) => {
@@ -164,6 +200,7 @@ impl Exchange {
         let latency = sent_at.elapsed();
         let status = response.status().as_u16();
         count.code = Code::Status(status);
+        self.circuit.answered();
         let answer = self.read(request, response, status).await;
         if let Some(sent) = &authorization {
             self.credentials.judge(sent, answer.as_ref().err());

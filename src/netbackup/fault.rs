@@ -36,6 +36,7 @@ pub(crate) fn read_complaint(body: &[u8], hide: impl FnOnce(String) -> String) -
 
 /// The reason of a failure below HTTP. `answered`: while the body was read.
 pub(crate) fn classify(error: &reqwest::Error, answered: bool) -> Reason {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     // First, because the library calls a time-out in the body a decoding error.
     if error.is_timeout() {
         return Reason::Timeout;
@@ -45,7 +46,7 @@ pub(crate) fn classify(error: &reqwest::Error, answered: bool) -> Reason {
     }
     if error.is_connect() {
         // TCP is up when a handshake meets the end of the stream.
-        let in_handshake = has_io_kind(error, &[std::io::ErrorKind::UnexpectedEof]);
+        let in_handshake = has_io_kind(error, &[UnexpectedEof]);
         return if in_handshake { Reason::Tls } else { Reason::Connect };
     }
     if error.is_builder() {
@@ -53,6 +54,8 @@ pub(crate) fn classify(error: &reqwest::Error, answered: bool) -> Reason {
     }
     match find_cause::<hyper::Error>(error) {
         Some(cause) if cause.is_parse() => Reason::Decode,
+        // Chunks that are none.
+        Some(_) if answered && has_io_kind(error, &[InvalidInput, InvalidData]) => Reason::Decode,
         None if answered => Reason::Decode,
         _ => Reason::Connect,
     }

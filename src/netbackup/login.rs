@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::error::Error;
 use super::exchange::{Answer, Request};
 use super::query::Target;
+use super::retry::Budget;
 use super::version::ApiVersion;
 use crate::config::{DomainType, Secret};
 use crate::reason::{Failure, Reason};
@@ -45,8 +46,8 @@ impl Client {
             let (Some(version), true) = (self.0.versions.current(), session.has_token()) else { return Ok(()) };
             let target = Target::new(Endpoint::Logout.template(), &[]);
             let (endpoint, version) = (Endpoint::Logout, Some(version));
-            let request = Request { endpoint, target: &target, body: None, version, timeout: LONGEST_LOGOUT };
-            match self.0.exchange.run(&request).await {
+            let request = Request { endpoint, target: &target, body: None, version };
+            match self.0.exchange.run(&request, &mut Budget::once(LONGEST_LOGOUT)).await {
                 // There is nothing in the answer, not even a type.
                 Err(error) if !matches!(error.status(), Some(200..=299)) => Err(error.chain()),
                 _ => {
@@ -183,7 +184,7 @@ impl Client {
         let body = Some(body.ok_or_else(unwritten)?);
         let target = Target::new(Endpoint::Login.template(), &[]);
         let (endpoint, target, version) = (Endpoint::Login, &target, Some(version));
-        let answer = self.run(lane, |timeout| Request { endpoint, target, body, version, timeout }).await;
+        let answer = self.run(lane, Request { endpoint, target, body, version }).await;
         match answer {
             Ok(answer) => self.read_token(answer),
             // As far as it can be told from the primary's own words.

@@ -8,10 +8,18 @@ use super::attr::Attr;
 use super::endpoint::Endpoint;
 use super::paging::FullOffset;
 use super::walk::List;
-use super::wire::{Item, Page, Record, Row};
+use super::wire::{self, Item, Page, Record, Row};
 
 /// One page of storage units.
 pub type StorageUnitsPage<'a> = Page<StorageUnitRow<'a>>;
+
+/// Reads one page of storage units from the text of an answer, as the client does; for fuzzing.
+///
+/// # Errors
+/// Why the text is no such page.
+pub fn read_storage_units_page(body: &str) -> Result<StorageUnitsPage<'_>, String> {
+    wire::list(body).map(|(page, _)| page)
+}
 
 /// One storage unit. What is missing, wrong or absurd is `None`, never 0.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The HTTP connection of one site: TLS, time limits, names.
+//! The HTTP connection of one site: TLS, time limits, names, proxy.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,7 +10,8 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Identity};
 
 use super::error::BuildError;
-use crate::config::Site;
+use super::proxy::{self, Chosen};
+use crate::config::{Environment, Site};
 
 /// Below the keep-alive time of usual servers, so that a connection is rarely closed under a request.
 const POOL_IDLE: Duration = Duration::from_secs(20);
@@ -44,7 +45,8 @@ impl Resolve for Redirected {
 }
 
 impl Transport {
-    pub(crate) fn new(site: &Site) -> Result<Transport, BuildError> {
+    /// The connection of `site`, through the proxy that `environment` names for it, if any.
+    pub(crate) fn new(site: &Site, environment: &Environment) -> Result<Transport, BuildError> {
         let mut headers = HeaderMap::new();
         headers.insert(HeaderName::from_static("x-client-id"), HeaderValue::from_static("netbackup_exporter"));
         let builder = reqwest::Client::builder()
@@ -52,6 +54,7 @@ impl Transport {
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // What the library would choose by itself.
             .no_proxy()
             .http1_only()
             .gzip(true)
@@ -62,8 +65,17 @@ impl Transport {
             .timeout(site.poll.request_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(site.poll.max_requests.saturating_add(1));
-        let (builder, url, host) =
-            if site.url.scheme() == "https" { with_tls(builder, site)? } else { without_tls(builder, site) };
+        let proxy = proxy(site, environment)?;
+        let builder = match &proxy {
+            Some((_, proxy)) => builder.proxy(proxy.clone()),
+            None => builder,
+        };
+        let proxy = proxy.map(|(chosen, _)| chosen);
+        let (builder, url, host) = if site.url.scheme() == "https" {
+            with_tls(builder, site, proxy.as_ref())?
+        } else {
+            without_tls(builder, site, proxy.as_ref())
+        };
         let http = builder.build().map_err(|source| BuildError::Tls {
             site: Arc::clone(&site.name),
             problem: "cannot set up TLS; check [site.tls], or set ca_file where the system has no trusted roots".into(),
@@ -75,12 +87,30 @@ impl Transport {
 
 type Prepared = (reqwest::ClientBuilder, url::Url, Option<HeaderValue>);
 
-fn without_tls(builder: reqwest::ClientBuilder, site: &Site) -> Prepared {
-    // No root is ever asked for; loading the system's would fail on a machine that has none.
-    (builder.tls_certs_only(std::iter::empty()), site.url.clone(), None)
+/// The proxy of the environment, as it was read and as the library takes it.
+fn proxy(site: &Site, environment: &Environment) -> Result<Option<(Chosen, reqwest::Proxy)>, BuildError> {
+    let unusable = |variable| {
+        let problem = "is no proxy: http://HOST:PORT is expected, or NO_PROXY with the host of url";
+        BuildError::Proxy { site: Arc::clone(&site.name), variable, problem }
+    };
+    let Some(chosen) = proxy::choose(&site.url, environment).map_err(unusable)? else { return Ok(None) };
+    // What the library says of it would hold the value.
+    let proxy = reqwest::Proxy::all(chosen.url.clone()).map_err(|_| unusable(chosen.variable))?;
+    tracing::info!(site = %site.name, proxy = chosen.address(), variable = chosen.variable, "asked through a proxy");
+    Ok(Some((chosen, proxy)))
 }
 
-fn with_tls(mut builder: reqwest::ClientBuilder, site: &Site) -> Result<Prepared, BuildError> {
+fn without_tls(builder: reqwest::ClientBuilder, site: &Site, proxy: Option<&Chosen>) -> Prepared {
+    let builder = if proxy.is_some_and(|proxy| proxy.url.scheme() == "https") {
+        builder
+    } else {
+        // No root is ever asked for; loading the system's would fail on a machine that has none.
+        builder.tls_certs_only(std::iter::empty())
+    };
+    (builder, site.url.clone(), None)
+}
+
+fn with_tls(mut builder: reqwest::ClientBuilder, site: &Site, proxy: Option<&Chosen>) -> Result<Prepared, BuildError> {
     let tls = &site.tls;
     let problem = |problem: &str, source: Option<reqwest::Error>| BuildError::Tls {
         site: Arc::clone(&site.name),
@@ -109,6 +139,11 @@ fn with_tls(mut builder: reqwest::ClientBuilder, site: &Site) -> Result<Prepared
         builder = builder.tls_danger_accept_invalid_certs(true);
     }
     let Some(name) = &tls.server_name else { return Ok((builder, site.url.clone(), None)) };
+    if let Some(proxy) = proxy {
+        // The library would have the proxy connect to that name instead of the host.
+        let problem = "cannot be used together with server_name: name the host of url in NO_PROXY, or do without";
+        return Err(BuildError::Proxy { site: Arc::clone(&site.name), variable: proxy.variable, problem });
+    }
     let bad_name = || problem("server_name is not a DNS name; it must be one that the certificate bears", None);
     let real = site.url.host().ok_or_else(bad_name)?.to_owned();
     let authority = match site.url.port() {
@@ -124,7 +159,7 @@ fn with_tls(mut builder: reqwest::ClientBuilder, site: &Site) -> Result<Prepared
     Ok((builder.dns_resolver(Arc::new(Redirected(real))), url, Some(host)))
 }
 
-fn read(site: &Site, key: &'static str, path: &Path) -> Result<Vec<u8>, BuildError> {
+pub(super) fn read(site: &Site, key: &'static str, path: &Path) -> Result<Vec<u8>, BuildError> {
     std::fs::read(path).map_err(|source| BuildError::TlsFile {
         site: Arc::clone(&site.name),
         key,

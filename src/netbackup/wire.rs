@@ -8,6 +8,9 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 
 use super::attr::Attr;
 
+/// Far more rows than a page has. A row of two bytes would take hundreds of memory, so the size of the body bounds nothing.
+const MOST_ROWS: usize = 20_000;
+
 /// An object of which some fields are used. A field that comes twice counts as it came last.
 pub(crate) trait Record<'de>: Default {
     /// Takes the field `key`. It must read exactly one value from `map`, [`IgnoredAny`] for what is not used.
@@ -87,6 +90,9 @@ impl<'de, T: Record<'de>> Visitor<'de> for LenientArray<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut elements = Vec::new();
         while let Some(Object(element)) = seq.next_element()? {
+            if elements.len() >= MOST_ROWS {
+                return Err(serde::de::Error::custom("too many rows"));
+            }
             elements.push(element);
         }
         Ok(Some(elements))
@@ -239,6 +245,8 @@ fn body<'a, T: Record<'a>>(text: &'a str) -> Result<T, Unreadable> {
         Ok(Object(Some(body))) => Ok(body),
         Ok(Object(None)) => Err("the body is JSON, but no object".to_owned()),
         Err(_) if text.trim().is_empty() => Err("the body is empty".to_owned()),
+        // Anything else that JSON may hold is taken for absent.
+        Err(error) if error.is_data() => Err(format!("the page has more than {MOST_ROWS} rows")),
         Err(error) if error.is_eof() => Err(format!("the body ends in the middle of JSON, after {} bytes", text.len())),
         Err(error) => Err(format!("the body is not JSON at line {} column {}", error.line(), error.column())),
     }

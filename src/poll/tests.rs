@@ -5,11 +5,12 @@ use std::sync::Mutex;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::mpsc;
 
 use super::*;
 use crate::cache::Generation;
+use crate::collector::Seen;
 use crate::freshness::Limits;
+use crate::netbackup;
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -50,6 +51,10 @@ impl Collector for Scripted {
         .boxed()
     }
 
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        Box::pin(std::future::ready(Ok(Seen::default())))
+    }
+
     fn is_bounded(&self) -> bool {
         self.bounded
     }
@@ -69,7 +74,7 @@ impl Collector for Scripted {
 struct Running {
     collector: Arc<Scripted>,
     slot: Arc<Slot<Rendered>>,
-    _task: PollTask,
+    task: PollTask,
 }
 
 impl Running {
@@ -93,7 +98,7 @@ impl Running {
             Duration::from_secs(120),
             mpsc::channel(1).0,
         );
-        Running { collector, slot, _task: task }
+        Running { collector, slot, task }
     }
 
     /// Lets the paused clock run until `polls` attempts have ended.
@@ -268,4 +273,32 @@ async fn once_polls_once() {
     let slot = Slot::new("fake", TTL, limits, Generation::default());
     assert!(!once("paris".into(), collector.clone(), slot.clone(), TTL).await);
     assert!(once("paris".into(), collector, slot, TTL).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_oversleeps_is_seen_ended_and_started_again() {
+    let running = Running::new(&[]);
+    running.after(2).await;
+    sleep(STUCK_AFTER - TTL + Duration::from_secs(10)).await;
+    // As if it should have been awake since the beginning: its timer, a minute away, stands for one that never goes off.
+    running.slot.promise(running.slot.created());
+    assert!(!running.slot.is_healthy(Instant::now(), Duration::from_secs(60)), "/-/healthy says so first");
+    sleep(LOOK_EVERY * 2).await;
+    assert_eq!((running.slot.load().restarts, running.slot.load().polls), (1, 3), "started again, and polled at once");
+    assert!(running.slot.is_healthy(Instant::now(), Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_task_writes_no_more() {
+    let Running { collector, slot, task } = Running::new(&[Step::Succeed, Step::Last(30)]);
+    while collector.starts.lock().unwrap().len() < 2 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    task.stop().await;
+    assert!(slot.writer().is_some(), "nobody writes the slot");
+    sleep(TTL * 3).await;
+    assert_eq!((slot.load().polls, collector.starts.lock().unwrap().len()), (1, 2));
+    let next = slot.successor(TTL / 2, slot.limits);
+    assert_eq!((next.load().polls, next.ttl), (1, TTL / 2));
+    assert!(next.load().snapshot.is_some() && next.load().next_attempt.is_none());
 }

@@ -8,44 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::Options;
+use super::fault::{Door, Fault};
+use super::fault_rule::FaultRule;
 use super::journal::{Journal, LoggedRequest};
 use super::release::Release;
 use super::sessions::Sessions;
+use super::tls::Tls;
 use super::world::{Job, Truth, World};
 
 /// `masterHostId`, unless a test sets another.
 const HOST_ID: &str = "5a1b0c7e-6f0e-4d0c-9a7b-1f2e3d4c5b6a";
-
-/// How an endpoint misbehaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// This status, these headers, this body; without a `Content-Type` of its own it has none.
-    Status(u16, Vec<(String, String)>, String),
-    /// The request is read and never answered.
-    Hang,
-    /// The connection is closed without an answer.
-    Reset,
-    /// 200 with a page of HTML.
-    Html,
-    /// 200 of the right media type, without a body.
-    EmptyBody,
-    /// The connection is closed in the middle of the body.
-    TruncatedBody,
-    /// 200 of the right media type; the body is whole for HTTP, but the JSON stops in its middle.
-    CutJson,
-    /// 200 of the right media type with a body that is no JSON.
-    NotJson,
-    /// 200 of the right media type with a body that never ends.
-    EndlessBody,
-    /// The right answer under the media type `text/plain`.
-    WrongMediaType,
-    /// Lists say `next` for ever, always the same.
-    RepeatedCursor,
-    /// 302 to this address.
-    Redirect(String),
-}
 
 /// Everything that can be switched while the server runs.
 #[derive(Debug, Clone)]
@@ -76,10 +51,19 @@ impl Settings {
     }
 }
 
+/// How connections are met. A change ends those that are open.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    pub(crate) door: Door,
+    /// `None`: plain HTTP.
+    pub(crate) tls: Option<Tls>,
+}
+
 /// What the server and the hooks share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) settings: Mutex<Settings>,
+    pub(crate) entrance: watch::Sender<Entrance>,
     world: Mutex<World>,
     /// By path prefix, the empty one for all; and how many answers it still spoils.
     faults: Mutex<BTreeMap<String, (Fault, Option<usize>)>>,
@@ -122,6 +106,7 @@ impl Shared {
         let world = World::new(options, settings.now());
         Shared {
             settings: Mutex::new(settings),
+            entrance: watch::Sender::new(Entrance { door: Door::Open, tls: options.tls.clone() }),
             world: Mutex::new(world),
             faults: Mutex::default(),
             journal: Mutex::default(),
@@ -234,6 +219,26 @@ impl Control {
             Some(fault) => drop(faults.insert(prefix, (fault, times))),
             None => drop(faults.remove(&prefix)),
         }
+    }
+
+    /// As a fault is written on a command line.
+    pub fn apply(&self, rule: &FaultRule) {
+        match rule {
+            FaultRule::Answers { endpoint, fault, times } => {
+                self.fault(endpoint.as_deref(), Some(fault.clone()), *times)
+            }
+            FaultRule::Connections(door) => self.set_door(*door),
+        }
+    }
+
+    /// How those who connect are treated from now on; every open connection ends.
+    pub fn set_door(&self, door: Door) {
+        self.shared.entrance.send_modify(|entrance| entrance.door = door);
+    }
+
+    /// The certificate from now on, `None`: plain HTTP; every open connection ends.
+    pub fn set_tls(&self, tls: Option<Tls>) {
+        self.shared.entrance.send_modify(|entrance| entrance.tls = tls);
     }
 
     /// The caller lacks the right to jobs: the list is 200 and empty, the count endpoint says 401.

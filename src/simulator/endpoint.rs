@@ -36,8 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) authorization: Option<&'a str>,
     pub(crate) has_cookie: bool,
     pub(crate) body: &'a [u8],
-    /// A fault: lists say the same `next` for ever.
-    pub(crate) repeat_cursor: bool,
+    /// A fault: lists say one of so many `next` in turn, for ever; 0: no fault.
+    pub(crate) cursor_loop: usize,
 }
 
 impl<'a> Endpoint<'a> {
@@ -162,7 +162,7 @@ fn respond(
         now,
         epoch_ends: settings.epoch_ends,
         silent: settings.silent_empty_jobs,
-        repeat_cursor: call.repeat_cursor,
+        cursor_loop: call.cursor_loop,
     };
     match endpoint {
         Endpoint::Login => lock(&shared.sessions).login(call.body, now),
@@ -174,7 +174,7 @@ fn respond(
         Endpoint::Jobs => jobs::list(&shared.world(), view, call.query),
         Endpoint::Job(id) => jobs::one(&shared.world(), view, id, call.query),
         Endpoint::JobCount => jobs::count(&shared.world(), view, call.query, call.body),
-        Endpoint::StorageUnits => storage_units::list(&shared.world(), call.query, call.repeat_cursor),
+        Endpoint::StorageUnits => storage_units::list(&shared.world(), call.query, call.cursor_loop),
         Endpoint::ServerTime => {
             Ok(json!({"serverTime": now, "timeZoneName": "Central European Time", "timeZoneId": "Europe/Zurich"})
                 .to_string())

@@ -28,8 +28,8 @@ pub(crate) struct View {
     pub(crate) epoch_ends: bool,
     /// Whether the caller may see no job, and is not told.
     pub(crate) silent: bool,
-    /// A fault: `next` never changes, whatever page is asked for.
-    pub(crate) repeat_cursor: bool,
+    /// A fault: every page is the first, and its `next` is one of so many cursors in turn; 0: no fault.
+    pub(crate) cursor_loop: usize,
 }
 
 /// The order of a list: names, each with its direction, and the text it was read from.
@@ -88,11 +88,10 @@ pub(crate) fn list(world: &World, view: View, query: &str) -> Result<String, Pro
         None => Filter::default(),
     };
     let bound = binding(&order.text, text);
+    let looping = (view.cursor_loop > 0).then(|| next_in_loop(params.get("page[after]"), view.cursor_loop));
     let cursor = |name| params.get(name).map(|text| Place::decode(text, bound, order.names.len())).transpose();
-    let (mut after, before) = (cursor("page[after]")?, cursor("page[before]")?);
-    if view.repeat_cursor {
-        after = None;
-    }
+    let after = if looping.is_some() { None } else { cursor("page[after]")? };
+    let before = cursor("page[before]")?;
     // With `before` alone the page is what lies directly before it; with both, the range from its start.
     let backward = before.is_some() && after.is_none();
     let mut places = walk(world, view.now, &filter, &order, (after.as_ref(), before.as_ref()), backward, limit + 1);
@@ -105,7 +104,7 @@ pub(crate) fn list(world: &World, view: View, query: &str) -> Result<String, Pro
         places.reverse();
     }
     let cursor_of = |place: Option<&Place>| place.map(|place| place.encode(bound));
-    let next = cursor_of(places.last()).filter(|_| backward || more || view.repeat_cursor);
+    let next = looping.or_else(|| cursor_of(places.last()).filter(|_| backward || more));
     let prev = cursor_of(places.first()).filter(|_| if backward { more } else { after.is_some() });
     let mut pagination = Map::from_iter([("limit".to_owned(), json!(limit))]);
     let mut links = Map::new();
@@ -131,6 +130,12 @@ pub(crate) fn list(world: &World, view: View, query: &str) -> Result<String, Pro
     }
     let _ = write!(body, "],\"links\":{},\"meta\":{}}}", Value::Object(links), json!({"pagination": pagination}));
     Ok(body)
+}
+
+/// The cursor after `current` on a way that comes back to its start after `length` steps.
+fn next_in_loop(current: Option<&str>, length: usize) -> String {
+    let step: usize = current.and_then(|cursor| cursor.strip_prefix("loop-")?.parse().ok()).unwrap_or(0);
+    format!("loop-{}", step % length + 1)
 }
 
 /// `GET /admin/jobs/{jobId}`.

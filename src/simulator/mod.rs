@@ -6,12 +6,14 @@
 //! live: they queue, run, fail, are tried again, end and expire, each life drawn from the seed. Tests look into it and
 //! make it misbehave through [`Control`], which no request reaches.
 //!
-//! Reading order: [`Options`], `world`, `endpoint`, `jobs`, `filter`, `server`.
+//! Reading order: [`Options`], `world`, `endpoint`, `jobs`, `filter`, `server`, `fault`.
 
 mod attributes;
 mod control;
 mod cursor;
 mod endpoint;
+mod fault;
+mod fault_rule;
 mod filter;
 mod jobs;
 mod journal;
@@ -21,6 +23,8 @@ mod reply;
 mod server;
 mod sessions;
 mod storage_units;
+mod tls;
+mod wire;
 mod world;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -31,10 +35,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use self::control::{Control, Fault};
+pub use self::control::Control;
+pub use self::fault::{Door, Fault};
+pub use self::fault_rule::{BadFaultRule, FaultRule};
 pub use self::journal::LoggedRequest;
 pub use self::release::{Release, UnknownRelease};
 pub use self::sessions::Account;
+pub use self::tls::Tls;
 pub use self::world::{Job, StorageUnit, Truth, Word};
 
 use self::control::{Shared, lock};
@@ -47,6 +54,8 @@ const PUBLIC_URL: &str = "https://nbuprimary.example.com:1556/netbackup";
 pub struct Options {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// `None`: plain HTTP.
+    pub tls: Option<Tls>,
     /// The release whose API is spoken.
     pub release: Release,
     /// The key that is accepted, raw or as a bearer.
@@ -77,6 +86,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             release: Release::default(),
             api_key: "simulated-api-key".to_owned(),
             jobs: 300,
@@ -128,7 +138,8 @@ impl Simulator {
     /// What to configure as `url`, such as `http://127.0.0.1:40123/netbackup`.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}/netbackup", self.address)
+        let scheme = if self.control.shared.entrance.borrow().tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/netbackup", self.address)
     }
 
     /// The hooks of tests.

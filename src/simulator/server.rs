@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::pin::pin;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use futures_util::stream;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
@@ -14,20 +16,24 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::control::{Control, Fault, lock};
+use super::control::{Control, Entrance, lock};
 use super::endpoint::{Call, answer};
+use super::fault::{Door, Ending, Fault, Outcome};
 use super::journal::LoggedRequest;
-use super::reply::{Reply, json_media_type};
+use super::reply::Reply;
+use super::wire::{Script, Wire};
 
 const BASE: &str = "/netbackup";
 /// What a body of a request may measure.
 const LARGEST_BODY: usize = 65_536;
 /// Below this it is not worth compressing.
 const SMALLEST_GZIP: usize = 1_024;
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
 /// How long a stopping server waits for answers that are under way.
 const GRACE: Duration = Duration::from_secs(1);
 /// How often the world moves on though nobody asks, so that the next one who asks need not wait for months.
@@ -35,49 +41,129 @@ const TICK: Duration = Duration::from_secs(30);
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
 
+/// The port: listening, or held without listening, so that the system refuses connections and gives it to nobody else.
+enum Port {
+    Listening(TcpListener),
+    Held(#[expect(dead_code, reason = "it is held, not used")] TcpSocket),
+}
+
+impl Port {
+    fn suits(&self, door: Door) -> bool {
+        matches!(self, Port::Held(_)) == (door == Door::Closed)
+    }
+
+    fn take(address: SocketAddr, door: Door) -> io::Result<Port> {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // Connections of before may linger on it.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(if door == Door::Closed { Port::Held(socket) } else { Port::Listening(socket.listen(BACKLOG)?) })
+    }
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        match self {
+            Port::Listening(listener) => listener.accept().await.map(|(stream, _)| stream),
+            Port::Held(_) => std::future::pending().await,
+        }
+    }
+}
+
 /// Serves until `stop` turns true or its sender is gone.
 pub(crate) async fn serve(listener: TcpListener, control: Control, mut stop: watch::Receiver<bool>) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut port = Some(Port::Listening(listener));
+    let mut entrance = control.shared.entrance.subscribe();
     let mut connections = JoinSet::new();
     let mut tick = tokio::time::interval(TICK);
     loop {
+        let now = entrance.borrow_and_update().clone();
+        // Given up before it is taken again in the other way.
+        port = port.filter(|port| port.suits(now.door)).or_else(|| Port::take(address, now.door).ok());
+        let accept = async {
+            match &port {
+                Some(port) => port.accept().await,
+                None => Err(io::ErrorKind::AddrInUse.into()),
+            }
+        };
         let accepted = tokio::select! {
             // A true value or a lost sender: either way it is over.
             _ = stop.wait_for(|stop| *stop) => break,
+            // Its sender is with the hooks, and so lives as long as this does.
+            Ok(()) = entrance.changed() => {
+                connections.abort_all();
+                continue;
+            }
             _ = tick.tick() => {
                 drop(control.shared.world());
                 continue;
             }
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = accept => accepted,
         };
         match accepted {
-            Ok((stream, _)) => drop(connections.spawn(connection(stream, control.clone(), stop.clone()))),
+            Ok(stream) => drop(connections.spawn(connection(stream, now, control.clone(), stop.clone()))),
             // Out of file descriptors, most likely: a moment later one may be free.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
-    drop(listener);
+    drop(port);
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, control: Control, mut stop: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, entrance: Entrance, control: Control, mut stop: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
-    let number = control.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let service = service_fn(move |request| {
-        let control = control.clone();
-        async move { exchange(&control, number, request).await }
-    });
-    let mut connection =
-        pin!(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-    tokio::select! {
-        _ = &mut connection => return,
-        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    let shaken = async {
+        match &entrance {
+            Entrance { door: Door::Silent, .. } => std::future::pending().await,
+            Entrance { tls: Some(tls), .. } => tls.acceptor().accept(stream).await.map(Either::Left),
+            Entrance { tls: None, .. } => Ok(Either::Right(stream)),
+        }
+    };
+    let shaken = tokio::select! {
+        shaken = shaken => shaken,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    match shaken {
+        Ok(Either::Left(stream)) => converse(stream, control, stop).await,
+        Ok(Either::Right(stream)) => converse(stream, control, stop).await,
+        // Whoever it was did not like the certificate, or speaks no TLS.
+        Err(_) => {}
     }
-    let _ = tokio::time::timeout(GRACE, connection).await;
 }
 
-/// One request and its answer; an error closes the connection without one.
-async fn exchange(control: &Control, connection: u64, request: Request<Incoming>) -> io::Result<Response<Body>> {
+/// One request after the other, until a fault takes the connection over.
+async fn converse(stream: impl Wire, control: Control, mut stop: watch::Receiver<bool>) {
+    let number = control.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+    let (take_over, mut scripts) = mpsc::channel(1);
+    let service = service_fn(move |request| {
+        let (control, take_over) = (control.clone(), take_over.clone());
+        async move { exchange(&control, number, request, &take_over).await }
+    });
+    let mut connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let script: Option<Script> = tokio::select! {
+        _ = &mut connection => return,
+        script = scripts.recv() => script,
+        _ = stop.wait_for(|stop| *stop) => None,
+    };
+    let Some(script) = script else {
+        Pin::new(&mut connection).graceful_shutdown();
+        let _ = tokio::time::timeout(GRACE, connection).await;
+        return;
+    };
+    let stream = connection.into_parts().io.into_inner();
+    tokio::select! {
+        _ = script.play(stream) => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// One request and its answer; where a fault writes something else, that takes the connection over.
+async fn exchange(
+    control: &Control,
+    connection: u64,
+    request: Request<Incoming>,
+    take_over: &mpsc::Sender<Script>,
+) -> io::Result<Response<Body>> {
     let shared = &control.shared;
     let _in_flight = shared.enter();
     let (parts, body) = request.into_parts();
@@ -116,67 +202,27 @@ async fn exchange(control: &Control, connection: u64, request: Request<Incoming>
         authorization: parts.headers.get("authorization").and_then(|value| value.to_str().ok()),
         has_cookie: parts.headers.contains_key("cookie"),
         body: &body,
-        repeat_cursor: fault == Some(Fault::RepeatedCursor),
+        cursor_loop: fault.as_ref().map_or(0, Fault::cursor_loop),
     };
     // The latency may have been long: what was switched meanwhile counts.
     let settings = lock(&shared.settings).clone();
-    let mut reply = answer(shared, &settings, &call);
-    let mut ending = Ending::Whole;
-    if let Some(fault) = fault {
-        ending = spoil(&mut reply, fault, settings.api_version())?;
-    }
-    if ending == Ending::Never {
-        return std::future::pending().await;
-    }
+    let reply = answer(shared, &settings, &call);
+    let outcome = match fault {
+        Some(fault) => fault.spoil(reply, settings.api_version()),
+        None => Outcome::Answer(reply, Ending::Whole),
+    };
+    let (reply, ending) = match outcome {
+        Outcome::Answer(reply, ending) => (reply, ending),
+        Outcome::Raw(script) => {
+            let _ = take_over.send(script).await;
+            return std::future::pending().await;
+        }
+        Outcome::Never => return std::future::pending().await,
+    };
     lock(&shared.journal).answered(record, reply.status, reply.body.len());
     let gzip = ending == Ending::Whole && accepts_gzip(&parts.headers);
     let id = text("x-request-id").unwrap_or_else(|| format!("{connection:08x}-0000-4000-8000-{:012x}", settings.now()));
     respond(reply, ending, gzip, &id)
-}
-
-/// How a body ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Whole,
-    /// In its middle, with the connection.
-    Cut,
-    /// Not at all.
-    Endless,
-    /// There is no answer, for ever.
-    Never,
-}
-
-/// Turns the right answer into the wrong one.
-fn spoil(reply: &mut Reply, fault: Fault, version: &str) -> io::Result<Ending> {
-    let right = |body: &str| Reply {
-        status: 200,
-        media_type: json_media_type(version),
-        headers: Vec::new(),
-        body: body.as_bytes().to_vec(),
-    };
-    match fault {
-        Fault::Status(status, headers, body) => {
-            *reply = Reply { status, media_type: String::new(), headers, body: body.into_bytes() };
-        }
-        Fault::Redirect(target) => {
-            let headers = vec![("location".to_owned(), target)];
-            *reply = Reply { status: 302, media_type: String::new(), headers, body: Vec::new() };
-        }
-        Fault::Html => {
-            *reply = right("<!DOCTYPE html><html><body><h1>It works!</h1></body></html>");
-            reply.media_type = "text/html;charset=utf-8".to_owned();
-        }
-        Fault::NotJson => *reply = right("OK\nnothing here is JSON\n"),
-        Fault::EmptyBody => reply.body.clear(),
-        Fault::CutJson => reply.body.truncate(reply.body.len() / 2),
-        Fault::WrongMediaType => reply.media_type = "text/plain".to_owned(),
-        Fault::RepeatedCursor => {}
-        Fault::TruncatedBody => return Ok(Ending::Cut),
-        Fault::EndlessBody => return Ok(Ending::Endless),
-        Fault::Hang => return Ok(Ending::Never),
-        Fault::Reset => return Err(io::Error::other("a test asked for this")),
-    }
-    Ok(Ending::Whole)
 }
 
 fn respond(mut reply: Reply, ending: Ending, gzip: bool, id: &str) -> io::Result<Response<Body>> {
@@ -201,7 +247,7 @@ fn respond(mut reply: Reply, ending: Ending, gzip: bool, id: &str) -> io::Result
     }
     let bytes = Bytes::from(reply.body);
     let body = match ending {
-        Ending::Whole | Ending::Never => Full::new(bytes).map_err(|never: Infallible| match never {}).boxed_unsync(),
+        Ending::Whole | Ending::AsItIs => Full::new(bytes).map_err(|never: Infallible| match never {}).boxed_unsync(),
         Ending::Cut => {
             let half = bytes.slice(..bytes.len() / 2);
             // The pause lets the first half leave before the connection goes.
@@ -212,17 +258,31 @@ fn respond(mut reply: Reply, ending: Ending, gzip: bool, id: &str) -> io::Result
             let start = stream::iter([Ok(Frame::data(half))]);
             StreamBody::new(stream::StreamExt::chain(start, end)).boxed_unsync()
         }
-        Ending::Endless => {
-            let blanks = Bytes::from_static(&[b' '; 65_536]);
-            let start = stream::iter([Ok(Frame::data(Bytes::from_static(b"{\"data\":[")))]);
-            let rest = stream::repeat_with(move || Ok(Frame::data(blanks.clone())));
-            StreamBody::new(stream::StreamExt::chain(start, rest)).boxed_unsync()
+        Ending::Endless => endless(Bytes::from_static(b"{\"data\":["), Bytes::from_static(&[b' '; 65_536])),
+        Ending::Bomb => {
+            // A block that ends at a whole byte and looks back at nothing before it can stand any number of times.
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            encoder.write_all(b"{\"data\":[")?;
+            encoder.flush()?;
+            let start = encoder.get_ref().clone();
+            let mut block = Vec::with_capacity(4_096);
+            let mut compress = flate2::Compress::new(flate2::Compression::best(), false);
+            let blanks = [b' '; 65_536];
+            compress.compress_vec(&blanks, &mut block, flate2::FlushCompress::Full)?;
+            endless(start.into(), block.into())
         }
     };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// `start`, then `block` for ever.
+fn endless(start: Bytes, block: Bytes) -> Body {
+    let start = stream::iter([Ok(Frame::data(start))]);
+    let rest = stream::repeat_with(move || Ok(Frame::data(block.clone())));
+    StreamBody::new(stream::StreamExt::chain(start, rest)).boxed_unsync()
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {

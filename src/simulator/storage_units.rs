@@ -10,15 +10,17 @@ use super::world::World;
 
 const PARAMETERS: [&str; 5] = ["filter", "sort", "include", "page[limit]", "page[offset]"];
 
-/// The list, with offsets. With `repeat` (a fault) every page is the first and `next` never changes.
-pub(crate) fn list(world: &World, query: &str, repeat: bool) -> Result<String, Problem> {
+/// The list, with offsets. Above 0 `offset_loop` is a fault: every page is the first, and its `next` is one of so many
+/// offsets in turn.
+pub(crate) fn list(world: &World, query: &str, offset_loop: usize) -> Result<String, Problem> {
     let params = Params::read(query, &PARAMETERS)?;
     let limit = params.number("page[limit]", 10, 1, 500)?;
     let mut offset = params.number("page[offset]", 0, 0, usize::MAX)?;
     if params.get("include").is_some_and(|include| include != "diskPool") {
         return Err(Problem::parameter("include takes diskPool"));
     }
-    if repeat {
+    let looping = (offset_loop > 0).then(|| (offset / limit % offset_loop + 1).saturating_mul(limit));
+    if looping.is_some() {
         offset = 0;
     }
     let mut units = world.storage().resources(world.now());
@@ -34,7 +36,7 @@ pub(crate) fn list(world: &World, query: &str, repeat: bool) -> Result<String, P
     }
     let count = units.len();
     let last = count.saturating_sub(1) / limit * limit;
-    let next = offset.saturating_add(limit);
+    let next = looping.unwrap_or(offset.saturating_add(limit));
     let mut pagination = Map::new();
     let mut links = Map::new();
     let mut page = |name: &str, offset: usize| {
@@ -50,7 +52,7 @@ pub(crate) fn list(world: &World, query: &str, repeat: bool) -> Result<String, P
     page("self", offset);
     page("first", 0);
     page("last", last);
-    if next < count || repeat {
+    if next < count || looping.is_some() {
         page("next", next);
     }
     if offset > 0 {

@@ -1,5 +1,7 @@
 //! The primary as a client sees it, over real HTTP.
 
+use std::io::ErrorKind;
+
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
@@ -353,18 +355,40 @@ async fn faults_spoil_the_answers_they_name() {
     assert_eq!(primary.get("/storage/storage-units").await.status(), 200);
     set(Fault::Hang);
     assert!(ask().await.unwrap_err().is_timeout());
-    set(Fault::Reset);
-    let error = ask().await.unwrap_err();
-    assert!(error.is_request() && !error.is_timeout());
+    for (fault, kind) in [(Fault::Reset, ErrorKind::ConnectionReset), (Fault::Close, ErrorKind::UnexpectedEof)] {
+        set(fault.clone());
+        let error = ask().await.unwrap_err();
+        assert!(error.is_request() && !error.is_timeout());
+        let mut causes = std::iter::successors(Some(&error as &dyn std::error::Error), |cause| cause.source());
+        let io = causes.find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+        assert_eq!(io.unwrap_or(ErrorKind::UnexpectedEof), kind, "{fault:?}: {error:?}");
+    }
     set(Fault::Html);
     assert_eq!(ask().await.unwrap().headers()["content-type"], "text/html;charset=utf-8");
     set(Fault::EmptyBody);
     assert!(ask().await.unwrap().bytes().await.unwrap().is_empty());
     set(Fault::TruncatedBody);
     assert!(ask().await.unwrap().bytes().await.is_err());
-    set(Fault::EndlessBody);
-    assert!(ask().await.unwrap().bytes().await.unwrap_err().is_timeout());
-    for fault in [Fault::CutJson, Fault::NotJson] {
+    for fault in [Fault::Drip, Fault::EndlessBody, Fault::LongLength] {
+        set(fault);
+        assert!(ask().await.unwrap().bytes().await.unwrap_err().is_timeout());
+    }
+    set(Fault::SlowHeaders);
+    assert!(ask().await.unwrap_err().is_timeout());
+    for fault in [Fault::HugeHeaders, Fault::NotHttp] {
+        set(fault.clone());
+        let error = ask().await.unwrap_err();
+        assert!(!error.is_timeout() && !error.is_connect(), "{fault:?}: {error:?}");
+    }
+    set(Fault::Body("null".into()));
+    assert_eq!(ask().await.unwrap().bytes().await.unwrap(), "null");
+    set(Fault::BadUtf8);
+    assert!(String::from_utf8(ask().await.unwrap().bytes().await.unwrap().to_vec()).is_err());
+    set(Fault::DeepNesting);
+    assert_eq!(ask().await.unwrap().bytes().await.unwrap().len(), 400_009);
+    set(Fault::BadGzip);
+    assert_eq!(ask().await.unwrap().headers()["content-encoding"], "gzip");
+    for fault in [Fault::CutJson, Fault::NotJson, Fault::ShortLength] {
         set(fault);
         let body = ask().await.unwrap().bytes().await.unwrap();
         assert!(!body.is_empty() && serde_json::from_slice::<Value>(&body).is_err());
@@ -378,6 +402,26 @@ async fn faults_spoil_the_answers_they_name() {
     let next = encoded(first["meta"]["pagination"]["next"].as_str().unwrap());
     let (_, second) = read(primary.get(&format!("/admin/jobs?page%5Blimit%5D=5&page%5Bafter%5D={next}")).await).await;
     assert_eq!(first["meta"]["pagination"]["next"], second["meta"]["pagination"]["next"]);
+    for (fault, length) in [(Fault::CursorLoop, 3), (Fault::EndlessList, 9)] {
+        set(fault);
+        for (path, parameter) in [("/admin/jobs", "page%5Bafter%5D"), ("/storage/storage-units", "page%5Boffset%5D")] {
+            control.set_fault(Some(path), control.shared.fault("/admin/x"));
+            let mut seen = Vec::new();
+            let mut url = format!("{path}?page%5Blimit%5D=2");
+            for _ in 0..9 {
+                let (_, body) = read(primary.get(&url).await).await;
+                assert_eq!(body["data"].as_array().map(Vec::len), Some(2));
+                let next = &body["meta"]["pagination"]["next"];
+                let next = next.as_str().map_or_else(|| next.to_string(), encoded);
+                url = format!("{path}?page%5Blimit%5D=2&{parameter}={next}");
+                seen.push(next);
+            }
+            seen.sort();
+            seen.dedup();
+            assert_eq!(seen.len(), length, "{path}: {seen:?}");
+            control.set_fault(Some(path), None);
+        }
+    }
     control.set_fault(Some("/admin"), None);
     control.set_fault_times(None, Fault::Status(500, vec![], String::new()), 2);
     let mut statuses = Vec::new();
@@ -443,6 +487,75 @@ async fn requests_are_counted_and_remembered() {
     control.set_latency(Duration::from_millis(50));
     tokio::join!(primary.get("/admin/jobs"), primary.get("/admin/jobs"), primary.get("/admin/jobs"));
     assert_eq!((control.requests().len(), control.max_in_flight()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_bomb_is_small_outside_and_large_inside() {
+    let primary = Primary::start(Options::default()).await;
+    primary.simulator.control().set_fault(Some("/admin"), Some(Fault::GzipBomb));
+    let mut response = primary.get("/admin/jobs").await;
+    let mut compressed = Vec::new();
+    while compressed.len() < 20_000 {
+        compressed.extend(response.chunk().await.unwrap().unwrap());
+    }
+    let mut decoder = flate2::write::GzDecoder::new(Vec::new());
+    std::io::Write::write_all(&mut decoder, &compressed).unwrap();
+    std::io::Write::flush(&mut decoder).unwrap();
+    let inside = decoder.get_ref();
+    assert!(inside.starts_with(b"{\"data\":[ ") && inside.len() > 300 * compressed.len(), "{}", inside.len());
+}
+
+#[tokio::test]
+async fn the_door_is_shut_and_opened_again() {
+    let primary = Primary::start(Options::default()).await;
+    let control = primary.simulator.control();
+    let ask = async || primary.request(Method::GET, "/ping").timeout(Duration::from_millis(200)).send().await;
+    let until = async |what: &dyn Fn(reqwest::Result<Response>) -> bool| {
+        tokio::time::timeout(Duration::from_secs(10), async { while !what(ask().await) {} }).await.unwrap();
+    };
+    assert_eq!(ask().await.unwrap().status(), 200);
+    control.set_door(Door::Closed);
+    until(&|answer| answer.is_err_and(|error| error.is_connect() && !error.is_timeout())).await;
+    control.set_door(Door::Silent);
+    until(&|answer| answer.is_err_and(|error| error.is_timeout())).await;
+    control.set_door(Door::Open);
+    until(&|answer| answer.is_ok_and(|answer| answer.status() == 200)).await;
+    primary.simulator.clone().stop().await;
+}
+
+#[tokio::test]
+async fn tls_is_spoken_with_those_who_show_a_certificate_where_one_is_asked_for() {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let authority_key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = params.self_signed(&authority_key).unwrap().pem();
+    let authority = Issuer::new(params, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap().pem();
+    let key = key.serialize_pem();
+    let tls = |client_ca| Tls::from_pem(certificate.as_bytes(), key.as_bytes(), client_ca).unwrap();
+    let primary = Primary::start(Options { tls: Some(tls(None)), ..Options::default() }).await;
+    assert!(primary.simulator.base_url().starts_with("https://"));
+    let builder = || {
+        let root = reqwest::Certificate::from_pem(ca.as_bytes()).unwrap();
+        Client::builder().no_proxy().pool_max_idle_per_host(0).tls_certs_only([root])
+    };
+    let ask = async |client: &Client| client.get(format!("{}/ping", primary.simulator.base_url())).send().await;
+    let anybody = builder().build().unwrap();
+    let identity = reqwest::Identity::from_pem(format!("{certificate}{key}").as_bytes()).unwrap();
+    let known = builder().identity(identity).build().unwrap();
+    assert_eq!(ask(&anybody).await.unwrap().status(), 200);
+    primary.simulator.control().set_tls(Some(tls(Some(ca.as_bytes()))));
+    tokio::time::timeout(Duration::from_secs(10), async { while ask(&anybody).await.is_ok() {} }).await.unwrap();
+    assert_eq!(ask(&known).await.unwrap().status(), 200);
+    for (certificate, key) in [("", key.as_str()), ("nothing", &key), (&certificate, ""), (&certificate, &certificate)]
+    {
+        assert!(Tls::from_pem(certificate.as_bytes(), key.as_bytes(), None).is_err());
+    }
+    let other = KeyPair::generate().unwrap().serialize_pem();
+    assert!(Tls::from_pem(certificate.as_bytes(), other.as_bytes(), None).is_err(), "the key of another");
 }
 
 #[tokio::test]

@@ -17,7 +17,12 @@ pub struct BaseWriter<'a> {
     failed: bool,
 }
 
-impl BaseWriter<'_> {
+impl<'a> BaseWriter<'a> {
+    /// Writes frames behind the header, which stands in `out` already.
+    pub(super) fn new(out: &'a mut dyn Write) -> BaseWriter<'a> {
+        BaseWriter { out, frames: 0, bytes: 0, failed: false }
+    }
+
     /// Writes a frame of at most [`LARGEST_FRAME`](super::LARGEST_FRAME) bytes.
     ///
     /// # Errors
@@ -26,6 +31,20 @@ impl BaseWriter<'_> {
         self.write(Kind::Base, payload)?;
         self.frames = self.frames.saturating_add(1);
         Ok(())
+    }
+
+    /// Ends the base. Returns the size of all frames.
+    ///
+    /// # Errors
+    /// Writing failed, now or before.
+    pub(super) fn finish(mut self) -> io::Result<u64> {
+        if self.failed {
+            // What the caller thinks of it is no matter: a part is missing.
+            return Err(io::Error::other("a part of the state could not be written"));
+        }
+        let frames = self.frames.to_le_bytes();
+        self.write(Kind::BaseEnd, &frames)?;
+        Ok(self.bytes)
     }
 
     fn write(&mut self, kind: Kind, payload: &[u8]) -> io::Result<()> {
@@ -48,15 +67,9 @@ pub(super) fn write_base(
     let mut out = BufWriter::with_capacity(BUFFER, file);
     let header = header(version, name)?;
     out.write_all(&header)?;
-    let mut base = BaseWriter { out: &mut out, frames: 0, bytes: header.len() as u64, failed: false };
+    let mut base = BaseWriter::new(&mut out);
     write(&mut base)?;
-    if base.failed {
-        // What `write` thinks of it is no matter: a part is missing.
-        return Err(io::Error::other("a part of the state could not be written"));
-    }
-    let frames = base.frames.to_le_bytes();
-    base.write(Kind::BaseEnd, &frames)?;
-    let bytes = base.bytes;
+    let bytes = base.finish()?.saturating_add(header.len() as u64);
     let file = out.into_inner().map_err(IntoInnerError::into_error)?;
     mark::clear(&file);
     file.sync_all()?;

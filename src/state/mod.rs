@@ -12,6 +12,7 @@
 
 mod aside;
 mod base;
+mod bytes;
 mod directory;
 mod disk;
 mod format;
@@ -25,6 +26,7 @@ mod store;
 mod tests;
 
 pub use base::BaseWriter;
+pub use bytes::{read_bytes, write_bytes};
 pub use directory::{Directory, OpenError};
 pub use format::LARGEST_FRAME;
 pub use store::Store;

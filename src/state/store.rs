@@ -94,6 +94,11 @@ impl Store {
         self.open.is_some() && !self.broken
     }
 
+    /// Says that the file may not hold all that it should: the next save has to be a [`rewrite`](Store::rewrite).
+    pub fn distrust(&mut self) {
+        self.broken = true;
+    }
+
     /// Writes the whole state anew, as what `write` hands over, and puts it in the place of the file. When this returns
     /// without an error it is on the disk. Until then the old file stands.
     ///

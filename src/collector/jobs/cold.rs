@@ -7,18 +7,16 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::ranges::{Range, Ranges, Work};
 use super::pace::Pace;
-use super::primary::{Ended, PAGE, Primary, Query, ends_the_poll};
+use super::primary::{Ended, PAGE, Primary, Query, ends_the_poll, is_busy};
 use crate::netbackup::JobsPage;
-use crate::reason::{Failure, Reason};
+use crate::reason::Failure;
 
 mod ranges;
 
-/// The pause before a page is asked for again; the second one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Ids are 64-bit numbers with a sign where they are stored.
 const HIGHEST_ID: u64 = i64::MAX as u64 - 1;
 
@@ -102,7 +100,7 @@ impl ColdRead {
         let mut counting = self.ranges.resume();
         // What the primary could not bear before it is not asked to bear again at once.
         let mut pace = self.pace.take().unwrap_or_else(|| Pace::new(walkers));
-        let (mut has_succeeded, mut given_up, mut stopped) = (false, None, None);
+        let (mut given_up, mut stopped) = (None, None);
         let shared = Mutex::new(Shared { cold: self, take });
         let mut running: FuturesUnordered<BoxFuture<'_, Done>> = FuturesUnordered::new();
         loop {
@@ -115,19 +113,15 @@ impl ColdRead {
             let ranges = &mut lock(&shared).cold.ranges;
             match done {
                 Done::Fetched(range, Ok(()), took) => {
-                    has_succeeded = true;
                     pace.went_well(took);
                     ranges.fetched(range);
                 }
                 Done::Fetched(range, Err(failure), _) => {
+                    // The client has tried again whatever may pass.
                     pace.went_badly();
-                    let may_pass = is_busy(&failure) || has_succeeded && failure.reason == Reason::Connect;
-                    let is_last = ranges.failed(range, may_pass);
-                    if ends_the_poll(failure.reason) && !may_pass {
-                        stopped.get_or_insert(failure);
-                    } else if is_last {
-                        given_up.get_or_insert(failure);
-                    }
+                    ranges.give_up(range);
+                    let failed = if ends_the_poll(failure.reason) { &mut stopped } else { &mut given_up };
+                    failed.get_or_insert(failure);
                 }
                 Done::Counted { range, asked, middle, answer: Ok(lower) } => {
                     ranges.cut(range, asked, middle, Some(lower));
@@ -176,19 +170,10 @@ fn highest_of(page: &JobsPage<'_>) -> Option<u64> {
     page.rows.first().map(|row| row.id).or(unreadable)
 }
 
-/// Whether the primary, or something before it, has too much to do.
-fn is_busy(failure: &Failure) -> bool {
-    failure.reason == Reason::Http && matches!(failure.status, Some(502..=504))
-}
-
 fn start<'f, P: Primary>(primary: &'f P, shared: &'f Mutex<Shared<'_, '_>>, work: Work) -> BoxFuture<'f, Done> {
     Box::pin(async move {
         match work {
             Work::Fetch(range) => {
-                let failures = lock(shared).cold.ranges.get(range).map_or(0, |range| range.failures);
-                if failures > 0 {
-                    sleep(FIRST_PAUSE.saturating_mul(failures).mul_f64(0.75 + 0.5 * fastrand::f64())).await;
-                }
                 let sent = Instant::now();
                 let fetched = fetch(primary, shared, range).await;
                 Done::Fetched(range, fetched, sent.elapsed())

@@ -1,13 +1,16 @@
 //! The feed and the file that it survives in. What has changed is on disk before the snapshot that shows it is published.
 
+use std::convert::Infallible;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::feed::{Feed, KeptFeed, Settings, VERSION};
+use super::render::{Facts, render};
 use crate::clock::Stamp;
-use crate::state::{Loaded, Store, Unreadable};
+use crate::exposition::Page;
+use crate::state::{Loaded, Store, Unreadable, read_bytes};
 
 /// What one poll leaves to the next, and one process to the next.
 pub struct Memory {
@@ -15,6 +18,10 @@ pub struct Memory {
     pub feed: Feed,
     /// When the last answer of the snapshot that was handed over last had arrived.
     pub offered: Option<Instant>,
+    /// The file has been read, so that what is remembered is newer.
+    is_restored: bool,
+    /// When the last answer of the last complete poll had arrived.
+    received: Option<SystemTime>,
     store: Option<Store>,
     settings: Settings,
 }
@@ -22,18 +29,17 @@ pub struct Memory {
 impl Memory {
     /// Nothing has been read; `store`: where it is kept, if anywhere.
     pub fn new(settings: Settings, store: Option<Store>) -> Memory {
-        Memory { feed: Feed::new(settings.clone()), offered: None, store, settings }
+        Memory { feed: Feed::new(settings.clone()), offered: None, is_restored: false, received: None, store, settings }
     }
 
     /// Takes in what was kept. Returns when the last answer of it had arrived, where it may be served as it is. Blocks.
     pub fn restore(&mut self) -> Option<Stamp> {
+        if std::mem::replace(&mut self.is_restored, true) {
+            return None;
+        }
         let store = self.store.as_mut()?;
         let mut feed = Feed::new(self.settings.clone());
-        let loaded = store.load(VERSION, &mut |_, bytes| {
-            let kept: KeptFeed = postcard::from_bytes(bytes).map_err(|_| Unreadable("it is no part of a job feed"))?;
-            feed.restore(kept);
-            Ok(())
-        });
+        let loaded = store.load(VERSION, &mut |_, bytes| take_in(&mut feed, bytes));
         let is_whole = match loaded {
             Loaded::Nothing | Loaded::SetAside => return None,
             Loaded::Whole => true,
@@ -44,12 +50,41 @@ impl Memory {
         // Another address may lead to another primary, which the first poll finds out.
         let may_be_served = is_whole && !feed.has_moved();
         self.feed = feed;
+        self.received = Some(received);
         may_be_served.then(|| Stamp::of(received))
+    }
+
+    /// Goes on from what `old` remembers of the same site, and with its file, as after a restart: so the settings may be
+    /// others, and a poll that was cut off is read again. Nothing is left in `old`. Blocks.
+    pub fn inherit(&mut self, old: &mut Memory) {
+        self.store = old.store.take();
+        if !old.is_restored {
+            return;
+        }
+        self.is_restored = true;
+        if let Some(store) = &mut self.store {
+            // What a poll that was cut off has changed is remembered, but not on the disk.
+            store.distrust();
+        }
+        let forgotten = Feed::new(old.settings.clone());
+        let (mut old, received) = (std::mem::replace(&mut old.feed, forgotten), old.received);
+        // Without a complete poll there is nothing worth having.
+        let Some(received) = received else { return };
+        let mut feed = Feed::new(self.settings.clone());
+        let handed_over: Result<(), Infallible> = old.everything(received, |part| {
+            feed.restore(part.clone());
+            Ok(())
+        });
+        if handed_over.is_ok() && feed.restored(None).is_some() {
+            self.feed = feed;
+            self.received = Some(received);
+        }
     }
 
     /// Keeps what has changed. The poll whose last answer came at `received` is complete. Failures are counted and logged by
     /// the store, and then everything is written at the next poll. Blocks.
     pub fn keep(&mut self, received: SystemTime) {
+        self.received = Some(received);
         let Memory { feed, store: Some(store), .. } = self else { return };
         if !feed.has_changed() && store.is_sound() {
             store.touch(received);
@@ -68,4 +103,30 @@ impl Memory {
             store.touch(received);
         }
     }
+}
+
+fn take_in(feed: &mut Feed, frame: &[u8]) -> Result<(), Unreadable> {
+    let kept: KeptFeed = postcard::from_bytes(frame).map_err(|_| Unreadable("it is no part of a job feed"))?;
+    feed.restore(kept);
+    Ok(())
+}
+
+/// The name and the contents version of the state file of jobs.
+pub const STATE_FILE: (&str, u32) = ("jobs", VERSION);
+
+/// Reads the bytes of a state file as a start does, and renders what they say; for tests of what foreign bytes do.
+/// Returns the number of series.
+#[must_use]
+pub fn read_state(bytes: &[u8]) -> usize {
+    let (name, version) = STATE_FILE;
+    let lookback = Duration::from_secs(24 * 60 * 60);
+    let settings = Settings { site: "any".into(), address: "https://primary".into(), lookback, walkers: 1 };
+    let mut feed = Feed::new(settings);
+    if read_bytes(bytes, version, name, &mut |_, frame| take_in(&mut feed, frame)) == Loaded::SetAside {
+        return 0;
+    }
+    let _ = feed.restored(None);
+    let mut page = Page::new("any").with_created(true);
+    render(&mut page, &feed, Facts { lookback });
+    page.finish().series()
 }

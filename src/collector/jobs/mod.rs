@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::memory::Memory;
-use super::{Collector, PollContext, Polled, blocking};
+use super::{Collector, Inheritance, PollContext, Polled, Seen, blocking};
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::Page;
-use crate::netbackup::Client;
+use crate::netbackup::{self, Client};
 use crate::reason::{Failure, Reason};
 use crate::state::Store;
 
@@ -24,6 +24,7 @@ mod audit;
 mod clock;
 mod cold;
 mod counters;
+mod examine;
 pub mod families;
 mod feed;
 mod lateness;
@@ -36,6 +37,8 @@ mod primary;
 mod render;
 mod table;
 mod window;
+
+pub use memory::{STATE_FILE, read_state};
 
 /// The jobs collector of one site.
 pub struct Jobs {
@@ -111,6 +114,24 @@ impl Collector for Jobs {
             shown.ok_or_else(|| Failure::new(Reason::Internal, "a poll left nothing to show: a defect of the exporter"))
         }
         .boxed()
+    }
+
+    fn memory(&self) -> Option<Inheritance> {
+        Some(Arc::clone(&self.memory) as Inheritance)
+    }
+
+    fn inherit(&self, memory: Inheritance) -> BoxFuture<'_, ()> {
+        async move {
+            let Ok(old) = memory.downcast::<Mutex<Memory>>() else { return };
+            // The lock may be held by a poll that was dropped while it was being kept.
+            let (mut old, mut new) = (old.lock_owned().await, Arc::clone(&self.memory).lock_owned().await);
+            let _ = blocking(move || new.inherit(&mut old)).await;
+        }
+        .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        examine::examine(&self.client).boxed()
     }
 
     fn is_bounded(&self) -> bool {

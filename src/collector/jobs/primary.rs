@@ -92,6 +92,11 @@ pub fn ends_the_poll(reason: Reason) -> bool {
     matches!(reason, Auth | Circuit | Connect | Throttled | Timeout | Tls)
 }
 
+/// Whether the primary, or something before it, has too much to do. It has been asked more than once by then.
+pub fn is_busy(failure: &Failure) -> bool {
+    failure.reason == Reason::Http && matches!(failure.status, Some(502..=504))
+}
+
 /// A side question may go unanswered while the primary as a whole answers.
 fn side<T>(answer: Result<T, Error>, what: &str) -> Result<Option<T>, Failure> {
     match answer {

@@ -2,11 +2,14 @@
 
 mod decode;
 mod faults;
+mod hostile;
 mod lists;
 mod login;
+mod outages;
 mod paging;
 mod primary;
 mod probe;
+mod proxy;
 mod requests;
 mod tls;
 mod versions;

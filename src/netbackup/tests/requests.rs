@@ -106,9 +106,11 @@ async fn every_status_has_its_reason() {
         assert_eq!((error.reason(), error.status(), error.error_code()), (reason, Some(status), code), "{error}");
         assert_eq!(error.retry_after().map(|wait| wait.as_secs()), wait, "{error}");
         assert_eq!(error.endpoint(), "/admin/jobs-count-requests");
-        assert_eq!(counted(&stats, "/admin/jobs-count-requests", &status.to_string()), 1);
+        // What may pass is asked again: `outages` tells more of that.
+        let times = if matches!((status, wait), (429 | 503, None)) { 3 } else { 1 };
+        assert_eq!(counted(&stats, "/admin/jobs-count-requests", &status.to_string()), times);
         assert!(stats.reachable());
-        assert_eq!(primary.seen().len(), 1, "nothing is tried again: {error}");
+        assert_eq!(primary.seen().len() as u64, times, "{error}");
     }
 }
 
@@ -126,7 +128,10 @@ async fn a_failure_tells_the_log_what_to_do_and_pages_nothing() {
         "POST /admin/jobs-count-requests of site paris: HTTP status 401, errorCode 8000, \"User doesnot have \
          permission(s); filter: bad\"; grant MANAGE/JOBS VIEW to the role of the key's user"
     );
-    assert_eq!(failure.public_message(), "forbidden on /admin/jobs-count-requests: HTTP status 401");
+    assert_eq!(
+        failure.public_message(),
+        "forbidden on /admin/jobs-count-requests: HTTP status 401; missing right: MANAGE/JOBS VIEW"
+    );
     assert!(!failure.detail.contains("S3CRET"));
 }
 

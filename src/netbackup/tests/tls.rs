@@ -1,11 +1,12 @@
 //! Whom the client trusts: certificate authorities, names, client certificates.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -21,14 +22,14 @@ use crate::netbackup::{BuildError, Client};
 use crate::reason::Reason;
 use crate::stats::ApiStats;
 
-struct Authority {
+pub(super) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     der: CertificateDer<'static>,
-    pem: String,
+    pub(super) pem: String,
 }
 
 impl Authority {
-    fn new() -> Authority {
+    pub(super) fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
@@ -39,16 +40,28 @@ impl Authority {
 
     /// Certificate and key for `name`, both as DER and as PEM.
     fn issue(&self, name: &str) -> (CertificateDer<'static>, KeyPair, String) {
+        self.issue_for(name, 1975..4096)
+    }
+
+    /// The same, valid from the beginning of one year to that of another.
+    fn issue_for(&self, name: &str, years: Range<i32>) -> (CertificateDer<'static>, KeyPair, String) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(years.start, 1, 1), date_time_ymd(years.end, 1, 1));
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.der().clone(), key, certificate.pem())
     }
 }
 
 /// Answers every request over TLS with a time and the `Host` it was asked for in the version header's place.
-async fn serve(authority: &Authority, name: &str, clients: Option<&Authority>) -> SocketAddr {
-    let (certificate, key, _) = authority.issue(name);
+pub(super) async fn serve(authority: &Authority, name: &str, clients: Option<&Authority>) -> SocketAddr {
+    serve_with(authority.issue(name), clients).await
+}
+
+async fn serve_with(
+    (certificate, key, _): (CertificateDer<'static>, KeyPair, String),
+    clients: Option<&Authority>,
+) -> SocketAddr {
     let provider = Arc::new(default_provider());
     let builder =
         ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
@@ -91,21 +104,21 @@ async fn serve(authority: &Authority, name: &str, clients: Option<&Authority>) -
     address
 }
 
-struct Files(TempDir);
+pub(super) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Files {
+    pub(super) fn new() -> Files {
         Files(tempfile::tempdir().unwrap())
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
     }
 }
 
-fn https(address: SocketAddr, ca_file: Option<PathBuf>) -> Site {
+pub(super) fn https(address: SocketAddr, ca_file: Option<PathBuf>) -> Site {
     let mut site = site(address);
     site.url.set_scheme("https").unwrap();
     site.tls.ca_file = ca_file;
@@ -145,6 +158,20 @@ async fn the_name_must_match_unless_another_is_given() {
     site.url.set_host(Some("localhost")).unwrap();
     site.tls.server_name = Some("nbu.example.com".to_owned());
     assert_eq!(ping(&site).await, Ok(1_764_201_600_002), "a name is resolved as well as an address");
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_is_refused() {
+    let (ours, files) = (Authority::new(), Files::new());
+    let ca = files.write("ca.pem", &ours.pem);
+    for (years, words) in [(2000..2001, "expired"), (3000..3001, "not valid yet")] {
+        let address = serve_with(ours.issue_for("127.0.0.1", years), None).await;
+        let (client, stats) = client(&https(address, Some(ca.clone())));
+        let error = client.ping().await.unwrap_err();
+        assert_eq!(error.reason(), Reason::Tls);
+        assert!(error.chain().contains(words), "{}", error.chain());
+        assert_eq!(stats.retries(), 0, "it does not pass by itself");
+    }
 }
 
 #[tokio::test]

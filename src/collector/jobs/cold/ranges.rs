@@ -5,8 +5,6 @@ use crate::netbackup::JobsPage;
 
 /// A range with fewer jobs left is not worth a count request and the half-empty page at its end.
 const WORTH_CUTTING: u64 = 3 * PAGE as u64;
-/// A page that fails is asked for again so often within one poll, while others succeed.
-const MOST_RETRIES: u32 = 2;
 
 /// Disjoint ranges of ids that together are what is left to read.
 #[derive(Debug)]
@@ -35,8 +33,8 @@ pub struct Range {
     cutting: bool,
     /// The last cut found nothing in the upper half: its highest id is asked for first.
     sparse: bool,
-    /// Failures in a row.
-    pub failures: u32,
+    /// A page of it has failed: it is left alone for the rest of this poll.
+    given_up: bool,
 }
 
 /// What a walker does next.
@@ -59,7 +57,7 @@ impl Ranges {
     /// Goes on with a read that failed or was dropped. Returns whether counts may be asked for.
     pub fn resume(&mut self) -> bool {
         for range in &mut self.ranges {
-            (range.fetching, range.cutting, range.failures) = (false, false, 0);
+            (range.fetching, range.cutting, range.given_up) = (false, false, false);
         }
         self.expected.is_some()
     }
@@ -77,7 +75,7 @@ impl Ranges {
     /// What there is to do for a walker; `None`: nothing, or nothing that is worth it. `counting`: whether counts may be
     /// asked for.
     pub fn next_work(&mut self, counting: bool) -> Option<Work> {
-        let idle = |range: &Range| !range.fetching && range.failures <= MOST_RETRIES && !range.is_done();
+        let idle = |range: &Range| !range.fetching && !range.given_up && !range.is_done();
         if let Some(at) = self.ranges.iter().position(idle) {
             self.at(at)?.fetching = true;
             return Some(Work::Fetch(at));
@@ -86,7 +84,7 @@ impl Ranges {
             .ranges
             .iter()
             .enumerate()
-            .filter(|(_, range)| !range.cutting && range.failures == 0 && !range.is_done())
+            .filter(|(_, range)| !range.cutting && !range.given_up && !range.is_done())
             .map(|(at, range)| (at, range.left.unwrap_or_else(|| self.guess(range))))
             .max_by_key(|(_, left)| *left)?;
         let asked = *self.ranges.get(at)?;
@@ -120,17 +118,15 @@ impl Ranges {
     /// A page of the range has come, and all that follows from it is done.
     pub fn fetched(&mut self, range: usize) {
         if let Some(range) = self.at(range) {
-            (range.fetching, range.failures) = (false, 0);
+            range.fetching = false;
         }
     }
 
-    /// A page of the range has failed. Returns whether the range is given up for this time.
-    pub fn failed(&mut self, range: usize, may_pass: bool) -> bool {
-        self.at(range).is_none_or(|range| {
-            range.fetching = false;
-            range.failures = if may_pass { range.failures.saturating_add(1) } else { u32::MAX };
-            range.failures > MOST_RETRIES
-        })
+    /// A page of the range has failed.
+    pub fn give_up(&mut self, range: usize) {
+        if let Some(range) = self.at(range) {
+            (range.fetching, range.given_up) = (false, true);
+        }
     }
 
     /// The range could not be counted.

@@ -1,13 +1,13 @@
 //! Reading what has changed, what is unfinished, and a little of what following cannot see.
 
 use rustc_hash::FxHashMap;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::tally::Tally;
 use super::{Feed, Watermark};
 use crate::collector::jobs::audit::Scene;
 use crate::collector::jobs::clock::Now;
-use crate::collector::jobs::primary::{Primary, Query, ends_the_poll};
+use crate::collector::jobs::primary::{Primary, Query, ends_the_poll, is_busy};
 use crate::collector::jobs::window::{Reading, Unfinished};
 use crate::netbackup::JobsPage;
 use crate::reason::{Failure, Reason};
@@ -91,10 +91,15 @@ impl Feed {
                         // An empty list may be for want of rights after all: that is asked again.
                         self.rights_checked = None;
                     }
+                    let is_busy = is_busy(&failure);
                     let error = failure.detail;
                     debug!(site, job = id, error, "an unfinished job that no list shows cannot be read");
                     if polls >= LAST_SUSPICION {
                         self.window.resolved(id, None);
+                    }
+                    // Each question waits for the primary in vain: the others can wait for the next poll.
+                    if is_busy {
+                        return;
                     }
                 }
             }
@@ -128,6 +133,15 @@ impl Feed {
             now_ms: now.ms,
             settled_ms: watermark.walked_at_ms.min(now.ms).saturating_sub(overlap_ms),
         };
-        self.audit.step(&mut scene, left).await
+        let stepped = self.audit.step(&mut scene, left).await;
+        if self.audit.tells_that_it_is_mute() {
+            info!(
+                site = &*self.settings.site,
+                collector = "jobs",
+                "the key sees jobs but may not count them: it has rights on single jobs, and what it may not see is not shown; \
+                 MANAGE/JOBS VIEW shows every job"
+            );
+        }
+        stepped
     }
 }

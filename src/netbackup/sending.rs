@@ -1,0 +1,104 @@
+//! How a request is sent on behalf of a poll: let in by the circuit, with one of the permits, and once more where the
+//! failure may pass. A probe does none of that.
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::circuit::Verdict;
+use super::client::{Client, Lane};
+use super::endpoint::Endpoint;
+use super::error::Error;
+use super::exchange::{Answer, Request};
+use super::query::Target;
+use super::retry::{self, Budget};
+use crate::reason::Reason;
+
+impl Client {
+    /// Runs a request within the bounds of its lane.
+    pub(super) async fn run(&self, lane: Lane, request: Request<'_>) -> Result<Answer, Error> {
+        match lane {
+            Lane::Poll => self.run_for_poll(&request).await,
+            Lane::Probe(until) => {
+                let time = until.saturating_duration_since(Instant::now());
+                self.0.exchange.run(&request, &mut Budget::once(time)).await
+            }
+        }
+    }
+
+    async fn run_for_poll(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        let circuit = &self.0.exchange.circuit;
+        // Pauses are a part of it, waiting for a permit is not.
+        let mut budget = Budget { time: self.0.request_timeout, repeated: 0, of_poll: true };
+        let mut failed: Option<Error> = None;
+        self.pass_circuit(request.endpoint).await?;
+        loop {
+            let (sent, took) = {
+                // Never closed, so there is always a permit in the end.
+                let _permit = self.0.permits.acquire().await.ok();
+                // It may have opened while this waited.
+                if circuit.is_open() {
+                    return Err(failed.unwrap_or_else(|| self.circuit_open(request.endpoint)));
+                }
+                if failed.is_some() {
+                    budget.repeated = budget.repeated.saturating_add(1);
+                    self.stats().add_retry();
+                }
+                let began = Instant::now();
+                (self.0.exchange.run(request, &mut budget).await, began.elapsed())
+            };
+            let error = match sent {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            budget.time = budget.time.saturating_sub(took);
+            let pause = retry::pause(&error, budget.repeated, took, budget.time, fastrand::f64())
+                // What had to be asked of another endpoint before this one has its own rules.
+                .filter(|_| error.endpoint() == request.endpoint.template() && !circuit.is_open())
+                .filter(|_| request.endpoint.may_repeat());
+            let Some(pause) = pause else { return Err(error) };
+            tracing::debug!(site = %self.0.exchange.site, %error, ?pause, "sent again after a pause");
+            sleep(pause).await;
+            budget.time = budget.time.saturating_sub(pause);
+            failed = Some(error);
+        }
+    }
+
+    /// Waits until the circuit is closed, where a `/ping` is due that may close it.
+    async fn pass_circuit(&self, endpoint: Endpoint) -> Result<(), Error> {
+        let until = Instant::now() + self.0.request_timeout;
+        let target = Target::new(Endpoint::Ping.template(), &[]);
+        let mut pings = FuturesUnordered::new();
+        loop {
+            let next = match self.0.exchange.circuit.admit() {
+                Verdict::Go => return Ok(()),
+                Verdict::Wait(_) if pings.is_empty() => return Err(self.circuit_open(endpoint)),
+                Verdict::Wait(due) => due,
+                Verdict::Probe => {
+                    // One that hangs must not hide that another would be answered, nor may one that is slow be given up.
+                    pings.push(self.ping_closed_circuit(&target, until));
+                    continue;
+                }
+            };
+            tokio::select! {
+                Some(answered) = pings.next() => if !answered {
+                    return Err(self.circuit_open(endpoint));
+                },
+                () = sleep_until(next.min(until)) => if Instant::now() >= until {
+                    return Err(self.circuit_open(endpoint));
+                },
+            }
+        }
+    }
+
+    /// Whether there was an answer, whatever it said.
+    async fn ping_closed_circuit(&self, target: &Target, until: Instant) -> bool {
+        let time = until.saturating_duration_since(Instant::now());
+        let request = Request { endpoint: Endpoint::Ping, target, body: None, version: None };
+        let pinged = self.0.exchange.run(&request, &mut Budget { time, repeated: 0, of_poll: true }).await;
+        pinged.is_ok() || pinged.is_err_and(|error| error.status().is_some())
+    }
+
+    fn circuit_open(&self, endpoint: Endpoint) -> Error {
+        self.error(endpoint, Reason::Circuit, self.0.exchange.circuit.explain())
+    }
+}

@@ -1,0 +1,111 @@
+//! What a configuration asks for beyond what runs. Every client is built here, so that a bad key or certificate is known
+//! before anything changes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use super::ClientError;
+use crate::config::{self, Config, Health, Site};
+use crate::netbackup::Client;
+use crate::stats::ApiStats;
+
+/// Every site of a configuration: left as it runs, or ready to be put in its place. Nothing has been asked of a primary.
+pub struct Prepared {
+    pub(super) sites: Vec<Planned>,
+}
+
+pub(super) enum Planned {
+    /// It runs already, just so.
+    Unchanged(Arc<str>),
+    /// It is new, or differs from the one of its name that runs.
+    Built(Box<Built>),
+}
+
+pub(super) struct Built {
+    pub(super) settings: Settings,
+    pub(super) client: Client,
+    pub(super) stats: Arc<ApiStats>,
+}
+
+/// Everything that decides how one site runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) site: Site,
+    pub(super) health: Health,
+    pub(super) created_samples: bool,
+    /// Of the contents of the files of `[site.tls]`, which are read when a client is built and at no other time.
+    tls: Option<u64>,
+}
+
+/// How the sites run now.
+#[derive(Debug, Default, Clone)]
+pub struct Known(pub(super) Vec<Settings>);
+
+impl Prepared {
+    /// Builds the clients of the sites that are not `known` to run like this. Blocks on files.
+    ///
+    /// # Errors
+    /// Every site whose client cannot be built, such as an unreadable key or certificate file.
+    pub fn new(config: &Config, known: &Known) -> Result<Prepared, Vec<ClientError>> {
+        let (mut sites, mut errors) = (Vec::new(), Vec::new());
+        for site in &config.sites {
+            let settings = Settings::new(site, config);
+            if known.0.contains(&settings) {
+                sites.push(Planned::Unchanged(Arc::clone(&site.name)));
+                continue;
+            }
+            let stats = Arc::new(ApiStats::default());
+            match Client::new(site, Arc::clone(&stats)) {
+                Ok(client) => sites.push(Planned::Built(Box::new(Built { settings, client, stats }))),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() { Ok(Prepared { sites }) } else { Err(errors) }
+    }
+}
+
+impl Settings {
+    fn new(site: &Site, config: &Config) -> Settings {
+        Settings {
+            site: site.clone(),
+            health: config.health,
+            created_samples: config.web.created_samples,
+            tls: tls_files(&site.tls),
+        }
+    }
+}
+
+/// Tells one content of the files from another; `None`: there are no files.
+fn tls_files(tls: &config::Tls) -> Option<u64> {
+    let files = [&tls.ca_file, &tls.client_cert_file, &tls.client_key_file];
+    let mut hasher = DefaultHasher::new();
+    let mut named = files.into_iter().flatten().peekable();
+    named.peek()?;
+    for path in named {
+        // What cannot be read makes the client fail, which says so.
+        std::fs::read(path).map(zeroize::Zeroizing::new).ok().as_deref().hash(&mut hasher);
+    }
+    Some(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_certificate_in_the_same_file_is_another_site() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let tls = config::Tls { ca_file: Some(path.clone()), ..config::Tls::default() };
+        let mut seen = Vec::new();
+        for content in ["one", "two", "one"] {
+            std::fs::write(&path, content).unwrap();
+            seen.push(tls_files(&tls));
+        }
+        std::fs::remove_file(&path).unwrap();
+        seen.push(tls_files(&tls));
+        assert_eq!(seen[0], seen[2]);
+        assert!(seen[0] != seen[1] && seen[3] != seen[0] && seen.iter().all(Option::is_some));
+        assert_eq!(tls_files(&config::Tls::default()), None);
+    }
+}
