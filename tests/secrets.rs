@@ -293,10 +293,11 @@ async fn a_key_in_the_configuration() {
         let config = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{config}api_kee = \"{KEY}\"\n[poll]\n{KEY}\nlookback = \"{KEY}\"")).unwrap();
         run.signal("HUP");
-        run.wait_for("the configuration has a mistake");
-        // And one that is right.
+        run.wait_for("configuration has a mistake");
+        // And one that is right, with a key that is refused.
         std::fs::write(&path, config.replace(KEY, OLD_KEY)).unwrap();
         run.signal("HUP");
+        run.until("auth").await;
         assert!(walk(&run.directory.path().join("state")).len() > 1, "there is state to be looked at");
         run.finish("key in the configuration").await;
     })
@@ -374,6 +375,7 @@ async fn a_session() {
         run.until("success").await;
         assert!(!run.get("/metrics").await.contains("reason=\"auth\"} 1"), "nobody noticed");
         run.finish("session").await;
+        assert_eq!(control.open_sessions(), 0, "it has signed out");
     })
     .await;
 }
@@ -498,6 +500,7 @@ async fn a_run_that_ends_by_itself() {
             let (found, text) = once(&credential);
             assert_eq!(found, Some(code), "{text}");
             assert_clean("--once", &text);
+            assert_eq!(primary.control().open_sessions(), 0, "it has signed out");
         }
         // Without a file.
         let empty = tempfile::tempdir().unwrap();

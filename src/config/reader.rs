@@ -44,7 +44,7 @@ pub(super) struct Section<'d> {
     table: Option<&'d DeTable<'d>>,
     /// Every key that may stand here, offered where another one does.
     known: Vec<String>,
-    /// Keys that no release has, which are told of but never offered.
+    /// Likely mistakes, which are told of but never offered.
     refused: Vec<String>,
 }
 
@@ -260,13 +260,12 @@ impl<'d> Section<'d> {
         (list.is_empty() || !sections.is_empty()).then_some(sections)
     }
 
-    /// A key that somebody will likely write by mistake: an error when it is there, so that it is never ignored. Says whether
-    /// it is.
-    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &str, message: &str) -> bool {
+    /// A key that is a likely mistake: an error of its own when it is there.
+    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &str, message: &str) {
         self.refused.push(key.to_owned());
-        let Some((_, spot)) = self.look_up(reader, key) else { return false };
-        reader.mistakes.error(&spot, message);
-        true
+        if let Some((_, spot)) = self.look_up(reader, key) {
+            reader.mistakes.error(&spot, message);
+        }
     }
 
     /// Notes every key that nobody asked for.
