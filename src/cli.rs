@@ -50,6 +50,20 @@ pub enum Command {
     Demo,
     /// The simulated primary alone.
     Simulate(Box<Simulate>),
+    /// Say whether everything is there that data need.
+    Check(Check),
+}
+
+/// How to check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Args)]
+#[group(skip)]
+pub struct Check {
+    /// Look at the configuration only, and ask no primary
+    #[arg(long)]
+    pub offline: bool,
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The least severe level that is logged.
@@ -134,6 +148,13 @@ struct Arguments {
 enum Subcommands {
     /// Poll the configured primaries and serve their metrics (the default)
     Serve(Flags),
+    /// Check the configuration, and at every primary what the key may do; 0: well, 1: something stops data, 2: bad configuration
+    Check {
+        #[command(flatten)]
+        check: Check,
+        #[command(flatten)]
+        flags: Flags,
+    },
     /// Start a simulated primary and the exporter on loopback, needing no configuration
     Demo(Flags),
     /// Start a simulated primary alone
@@ -160,7 +181,7 @@ struct Flags {
     /// Scrapes answered at the same time, 0: no limit
     #[arg(long = "web.max-requests", value_name = "N")]
     max_requests: Option<usize>,
-    /// Least severe level that is logged [default: info]
+    /// Least severe level that is logged [default: info; check: error]
     #[arg(long = "log.level", value_name = "LEVEL")]
     log_level: Option<LogLevel>,
     /// Form of the log lines on stderr [default: logfmt]
@@ -181,18 +202,21 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -
         None => (Command::Serve, flags),
         Some(Subcommands::Serve(inner)) => (Command::Serve, inner.over(flags)),
         Some(Subcommands::Demo(inner)) => (Command::Demo, inner.over(flags)),
+        Some(Subcommands::Check { check, flags: inner }) => (Command::Check(check), inner.over(flags)),
         Some(Subcommands::Simulate { simulate, flags: inner }) => (Command::Simulate(simulate), inner.over(flags)),
     };
     if let Some(message) = flags.conflict_with(&command) {
         return Err(Arguments::command().error(ErrorKind::ArgumentConflict, message));
     }
+    // Its report says everything.
+    let log_level = if matches!(command, Command::Check(_)) { LogLevel::Error } else { LogLevel::default() };
     Ok(Cli {
         command,
         config_file: flags.config_file,
         listen: flags.listen,
         telemetry_path: flags.telemetry_path,
         max_requests: flags.max_requests,
-        log_level: flags.log_level.unwrap_or_default(),
+        log_level: flags.log_level.unwrap_or(log_level),
         log_format: flags.log_format.unwrap_or_default(),
         once: flags.once,
     })
@@ -236,7 +260,8 @@ impl Flags {
         match command {
             Command::Serve => None,
             _ if self.once => Some("--once goes with serve only"),
-            _ if self.config_file.is_some() => Some("--config.file goes with serve only"),
+            Command::Check(_) => None,
+            _ if self.config_file.is_some() => Some("--config.file goes with serve and check only"),
             Command::Simulate(_) if has_web => {
                 Some("the --web flags do not go with simulate, which has --listen-address")
             }
@@ -334,6 +359,15 @@ mod tests {
     }
 
     #[test]
+    fn check_has_flags_of_its_own_and_is_quiet() {
+        let check = cli("check").unwrap();
+        assert_eq!((check.command, check.log_level), (Command::Check(Check::default()), LogLevel::Error));
+        let check = cli("--config.file c.toml check --offline --json --log.level debug").unwrap();
+        assert_eq!(check.command, Command::Check(Check { offline: true, json: true }));
+        assert_eq!(check.log_level, LogLevel::Debug);
+    }
+
+    #[test]
     fn simulate_has_flags_of_its_own() {
         let Command::Simulate(default) = cli("simulate").unwrap().command else { panic!("not simulate") };
         assert_eq!(default.release, "11.2");
@@ -381,7 +415,10 @@ mod tests {
             "--web.enable-lifecycle",
             "--nonsense",
             "nonsense",
-            "check",
+            "check --once",
+            "--offline",
+            "check --offline=yes",
+            "demo --json",
             "serve --jobs 5",
             "--config.file",
             "--web.max-requests many",

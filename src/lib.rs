@@ -11,11 +11,12 @@
 //! [`state`], [`sites`], [`server`], then `main.rs`.
 //!
 //! Layers (checked by `tests/layers.rs`), each may use those to its right and its own:
-//! `main, demo, reload, run -> {sites, server, poll} -> {collector, health, state, telemetry} ->
-//! {netbackup, cache, exposition} -> {config, freshness, reason, stats, clock}`. `server` never sees `netbackup`;
+//! `main, check, demo, reload, run -> {sites, server, poll} -> {collector, health, state, telemetry} ->
+//! {netbackup, cache, exposition} -> {config, freshness, reason, stats, clock, trace}`. `server` never sees `netbackup`;
 //! `netbackup` never sees `exposition`; `simulator` sees none of them.
 
 pub mod cache;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod collector;
@@ -35,3 +36,4 @@ pub mod sites;
 pub mod state;
 pub mod stats;
 pub mod telemetry;
+pub mod trace;

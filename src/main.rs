@@ -1,13 +1,13 @@
 //! The main program: arguments, logging, configuration, listeners, exit code. The only place that exits.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use netbackup_exporter::cli::{self, Cli, Command};
 use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
 use netbackup_exporter::reload::{Causes, Typed};
-use netbackup_exporter::telemetry::{Recorder, logging, signals};
-use netbackup_exporter::{demo, run};
+use netbackup_exporter::telemetry::{Recorder, Traces, logging, signals};
+use netbackup_exporter::{check, demo, run};
 use tracing::{error, info};
 
 /// A usage or configuration error: starting again does not help.
@@ -22,9 +22,7 @@ fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(BAD_CONFIGURATION) } else { ExitCode::SUCCESS };
         }
     };
-    if logging::init(cli.log_level.into(), cli.log_format).is_err() {
-        return ExitCode::FAILURE;
-    }
+    let Ok(traces) = logging::init(cli.log_level.into(), cli.log_format) else { return ExitCode::FAILURE };
     hide_panic_messages();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4))
@@ -32,7 +30,7 @@ fn main() -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(start(cli));
+            let code = runtime.block_on(start(cli, traces));
             // A name look-up in flight cannot be called off, and may last longer than a stop may.
             runtime.shutdown_background();
             code
@@ -44,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(cli: Cli) -> ExitCode {
+async fn start(cli: Cli, traces: Traces) -> ExitCode {
     // Taken over first: a signal during the start must not end the process in any other way than later ones.
     let (shutdown, hangups) = match (signals::shutdown_signal(), signals::hangups()) {
         (Ok(shutdown), Ok(hangups)) => (shutdown, hangups),
@@ -68,15 +66,27 @@ async fn start(cli: Cli) -> ExitCode {
     let ended = match &cli.command {
         Command::Demo => demo::run(&overrides, &recorder, say, shutdown).await,
         Command::Simulate(simulate) => demo::simulate(simulate, say, shutdown).await,
+        Command::Check(options) => {
+            return tokio::select! {
+                code = check(&cli, *options) => code,
+                () = shutdown => ExitCode::FAILURE,
+            };
+        }
         Command::Serve => {
             let environment = process_environment();
             let source = cli::locate(&cli, &environment);
             let typed = Typed { source, environment, overrides };
-            return match typed.load() {
-                Ok(config) if cli.once => once(&config, &recorder, shutdown).await,
-                Ok(config) => serve(config, typed, &recorder, hangups, shutdown).await,
-                Err(mistakes) => refuse_configuration(&mistakes),
+            let config = match typed.load() {
+                Ok(config) => config,
+                Err(mistakes) => return refuse_configuration(&mistakes),
             };
+            let traces = traces.start(&config.telemetry);
+            let code = match cli.once {
+                true => once(&config, &recorder, shutdown).await,
+                false => serve(config, typed, &recorder, hangups, shutdown).await,
+            };
+            traces.stop().await;
+            return code;
         }
     };
     match ended {
@@ -137,6 +147,28 @@ async fn once(config: &Config, recorder: &Recorder, shutdown: impl Future<Output
             if succeeded && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(errors) => refuse(&errors),
+    }
+}
+
+async fn check(cli: &Cli, options: cli::Check) -> ExitCode {
+    let environment = process_environment();
+    let source = cli::locate(cli, &environment);
+    let loaded = source.load(&environment, &cli.overrides());
+    let watched = std::io::stderr().is_terminal() && !options.json && !options.offline;
+    if watched {
+        let _ = write!(std::io::stderr(), "asking every site, {} s at most ...", check::LIMIT.as_secs());
+    }
+    let report = check::run(loaded, &source.to_string(), options.offline).await;
+    if watched {
+        let _ = write!(std::io::stderr(), "\r\u{1b}[K");
+    }
+    let wants_colour = environment.get("NO_COLOR").is_none_or(String::is_empty)
+        && environment.get("TERM").is_none_or(|terminal| terminal != "dumb");
+    let colour = std::io::stdout().is_terminal() && wants_colour;
+    let text = if options.json { report.json() } else { report.text(colour) };
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::from(report.exit_code()),
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

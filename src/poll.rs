@@ -18,6 +18,7 @@ use crate::clock::Stamp;
 use crate::collector::{Collector, PollContext, Polled};
 use crate::exposition::Rendered;
 use crate::reason::{Failure, Reason};
+use crate::trace;
 
 /// The longest `Retry-After` that is believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -209,9 +210,10 @@ impl Worker {
         slot.promise(deadline.unwrap_or(started + SIGN_OF_LIFE * 2));
         let mut signs = interval(SIGN_OF_LIFE);
         let attempt = Attempt { writer, started, ended: false };
+        let trace = trace::Poll::start(&self.site, slot.collector);
         let mut next_tick = started + slot.ttl;
         let outcome = {
-            let mut poll = pin!(self.collector.poll(&self.context));
+            let mut poll = pin!(trace.around(self.collector.poll(&self.context)));
             loop {
                 tokio::select! {
                     biased;
@@ -235,10 +237,12 @@ impl Worker {
         drop(before);
         match outcome {
             Ok(polled) => {
+                trace.succeeded(polled.rendered.series(), polled.rejected);
                 self.log_success(slot.collector, was_successful, reason_before, &polled, started);
                 attempt.succeed(polled);
             }
             Err(failure) => {
+                trace.failed(failure.reason);
                 self.log_failure(slot.collector, reason_before, &failure);
                 attempt.fail(failure);
             }

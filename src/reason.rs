@@ -82,6 +82,8 @@ pub struct Failure {
     pub endpoint: Option<&'static str>,
     /// HTTP status, where there was an answer.
     pub status: Option<u16>,
+    /// The right whose want made it fail, such as `MANAGE/JOBS VIEW`.
+    pub right: Option<&'static str>,
     /// The wait that the primary asked for (`Retry-After`), as it was understood; not capped yet.
     pub retry_after: Option<std::time::Duration>,
     /// The whole chain for the log: what was attempted, what came back, what to do. Never a secret, never a query.
@@ -92,16 +94,21 @@ impl Failure {
     /// A failure that no endpoint had a part in.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Failure {
-        Failure { reason, endpoint: None, status: None, retry_after: None, detail: detail.into() }
+        Failure { reason, endpoint: None, status: None, right: None, retry_after: None, detail: detail.into() }
     }
 
-    /// What a page may show: reason, endpoint template and status, nothing that the primary sent.
+    /// What a page may show: reason, endpoint template, status and the missing right, nothing that the primary sent.
     #[must_use]
     pub fn public_message(&self) -> String {
-        match (self.endpoint, self.status) {
+        let mut message = match (self.endpoint, self.status) {
             (Some(endpoint), Some(status)) => format!("{} on {endpoint}: HTTP status {status}", self.reason),
             (Some(endpoint), None) => format!("{} on {endpoint}", self.reason),
             (None, _) => self.reason.to_string(),
+        };
+        if let Some(right) = self.right {
+            message.push_str("; missing right: ");
+            message.push_str(right);
         }
+        message
     }
 }

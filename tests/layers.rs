@@ -14,11 +14,11 @@ use source::{Source, product_code, read_all, tokens};
 
 /// From the ground up: a module may use those of lower layers and of its own.
 const LAYERS: [&[&str]; 5] = [
-    &["config", "freshness", "reason", "stats", "clock"],
+    &["config", "freshness", "reason", "stats", "clock", "trace"],
     &["netbackup", "cache", "exposition"],
     &["collector", "health", "state", "telemetry"],
     &["sites", "server", "poll"],
-    &["main", "demo", "reload", "run"],
+    &["main", "check", "demo", "reload", "run"],
 ];
 
 /// Pairs that the layers would allow. The client knows no metric, the exposition no primary, the cache neither, so that

@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Collector, Inheritance, PollContext, Polled, blocking, families};
+use super::{Collector, Inheritance, PollContext, Polled, Seen, blocking, families};
 use crate::clock::{Stamp, from_unix_ms, unix_ms};
 use crate::exposition::{Family, Rendered};
+use crate::netbackup;
 use crate::reason::Failure;
 use crate::state::{Loaded, Store, Unreadable};
 
@@ -115,6 +116,10 @@ impl<C: Collector> Collector for Kept<C> {
             let _ = blocking(move || lock(&file).take_over(&mut lock(&old))).await;
         }
         .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        self.collector.examine()
     }
 
     fn is_bounded(&self) -> bool {

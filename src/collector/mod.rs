@@ -16,7 +16,7 @@ use crate::cache::Slot;
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::{Family, Page, Rendered};
-use crate::netbackup::Client;
+use crate::netbackup::{self, Client};
 use crate::reason::{Failure, Reason};
 use crate::state::{Directory, Store};
 
@@ -29,6 +29,17 @@ pub struct Polled {
     pub received: Stamp,
     /// Records that were left out.
     pub rejected: u64,
+}
+
+/// What a key may see of a source, for `check`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// How many objects it sees; at least so many where `more`.
+    pub objects: u64,
+    /// Not all of them were counted.
+    pub more: bool,
+    /// What else must be known to understand the number.
+    pub note: Option<&'static str>,
 }
 
 /// How a running poll shows that it is alive.
@@ -68,6 +79,9 @@ pub trait Collector: Send + Sync + 'static {
     fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
         Box::pin(std::future::ready(None))
     }
+
+    /// Asks in as few requests as possible whether the key may see the source. Changes nothing, and keeps nothing.
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>>;
 
     /// What the same collector takes over when the configuration of its site changes; `None`: nothing.
     fn memory(&self) -> Option<Inheritance> {

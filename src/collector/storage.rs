@@ -8,10 +8,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::warn;
 
-use super::{Collector, PollContext, Polled, finish};
+use super::{Collector, PollContext, Polled, Seen, finish};
 use crate::clock::Stamp;
 use crate::exposition::{Family, Kind, Page};
-use crate::netbackup::{Client, StorageUnitRow, StorageUnitsPage};
+use crate::netbackup::{self, Client, StorageUnitRow, StorageUnitsPage};
 use crate::reason::Failure;
 
 const UNIT: &[&str] = &["site", "storage_unit", "category"];
@@ -150,6 +150,14 @@ impl Collector for Storage {
                 unit.render(&mut page, name);
             }
             Ok(Polled { rendered: finish(page).await?, received, rejected })
+        }
+        .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        async move {
+            let walk = self.client.storage_units_page(&mut |_| {}).await?;
+            Ok(Seen { objects: walk.rows.saturating_add(walk.rejected), more: walk.more, note: None })
         }
         .boxed()
     }

@@ -26,6 +26,7 @@ pub mod secret;
 mod site;
 mod source;
 mod syntax;
+mod telemetry;
 mod timing;
 mod web;
 
@@ -67,6 +68,8 @@ pub struct Config {
     pub health: Health,
     /// What is kept on disk.
     pub state: State,
+    /// Where traces of the polls go.
+    pub telemetry: Telemetry,
     /// The primaries, in the order of the file; names are unique; at least one.
     pub sites: Vec<Site>,
     /// What is accepted but should be looked at (plain http, `M` read as months, …): logged at start and reload.
@@ -100,6 +103,17 @@ pub struct Health {
 pub struct State {
     /// Where state is kept; `None`: nowhere.
     pub directory: Option<PathBuf>,
+}
+
+/// `[telemetry]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Telemetry {
+    /// Where traces are sent by OTLP over HTTP, `/v1/traces` included; `None`: nowhere.
+    pub otlp_endpoint: Option<url::Url>,
+    /// The share of polls that is traced, 0 to 1.
+    pub sample_ratio: f64,
+    /// Names and values of the headers that are sent along, as `headers_file` held them.
+    pub headers: Vec<(String, Secret)>,
 }
 
 /// One `[[site]]`: one primary.
@@ -213,7 +227,7 @@ impl Config {
     #[must_use]
     pub fn of_sites(sites: Vec<Site>) -> Config {
         let (web, health, state) = (Web::default(), Health::default(), State::default());
-        Config { web, health, state, sites, warnings: Vec::new() }
+        Config { web, health, state, telemetry: Telemetry::default(), sites, warnings: Vec::new() }
     }
 }
 
@@ -231,6 +245,12 @@ impl Default for Web {
 impl Default for Health {
     fn default() -> Health {
         Health { ttl: Duration::from_secs(5), timeout: Duration::from_secs(2) }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Telemetry {
+        Telemetry { otlp_endpoint: None, sample_ratio: 1.0, headers: Vec::new() }
     }
 }
 

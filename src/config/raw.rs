@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) health_ttl: Field<Duration>,
     pub(super) health_timeout: Field<Duration>,
     pub(super) state_directory: Field<String>,
+    pub(super) telemetry: RawTelemetry,
     pub(super) poll: RawPoll,
     pub(super) collectors: RawCollectors,
     /// `None`: the list is no list, which has been told.
@@ -33,6 +34,13 @@ pub(super) struct RawWeb {
     pub(super) telemetry_path: Field<String>,
     pub(super) max_requests: Field<usize>,
     pub(super) created_samples: Field<bool>,
+}
+
+/// `[telemetry]`.
+pub(super) struct RawTelemetry {
+    pub(super) otlp_endpoint: Field<String>,
+    pub(super) sample_ratio: Field<f64>,
+    pub(super) headers_file: Field<String>,
 }
 
 /// `[poll]` or `[site.poll]`.
@@ -127,11 +135,12 @@ impl Raw {
         let mut state = root.section(reader, "state");
         let state_directory = state.string(reader, "directory");
         state.finish(reader);
+        let telemetry = RawTelemetry::read(root.section(reader, "telemetry"), reader);
         let poll = RawPoll::read(root.section(reader, "poll"), reader);
         let collectors = RawCollectors::read(root.section(reader, "collectors"), reader);
         let sites = root.sections(reader, "site");
         let sites = sites.map(|sites| sites.into_iter().map(|site| RawSite::read(site, reader)).collect());
-        Raw { web, health_ttl, health_timeout, state_directory, poll, collectors, sites }
+        Raw { web, health_ttl, health_timeout, state_directory, telemetry, poll, collectors, sites }
     }
 }
 
@@ -146,6 +155,18 @@ impl RawWeb {
         let message = "TLS and basic auth are not supported by this release yet: the port would be open in plain";
         web.refuse(reader, "config_file", message);
         web.finish(reader);
+        raw
+    }
+}
+
+impl RawTelemetry {
+    fn read(mut telemetry: Section<'_>, reader: &mut Reader<'_>) -> RawTelemetry {
+        let raw = RawTelemetry {
+            otlp_endpoint: telemetry.string(reader, "otlp_endpoint"),
+            sample_ratio: telemetry.ratio(reader, "sample_ratio"),
+            headers_file: telemetry.string(reader, "headers_file"),
+        };
+        telemetry.finish(reader);
         raw
     }
 }

@@ -188,6 +188,19 @@ impl<'d> Section<'d> {
         })
     }
 
+    /// A number from 0 to 1.
+    pub(super) fn ratio(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<f64> {
+        self.field(reader, key, |reader, value, spot| {
+            let whole = value.as_integer().map(|number| number.as_str());
+            let text = value.as_float().map(|number| number.as_str()).or(whole);
+            let number = text.and_then(|text| text.parse().ok()).filter(|number| (0.0..=1.0).contains(number));
+            if number.is_none() {
+                reader.mistakes.error(spot, "expected a number from 0 to 1, without quotes");
+            }
+            number
+        })
+    }
+
     pub(super) fn duration(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<Duration> {
         self.field(reader, key, |reader, value, spot| {
             if value.is_integer() || value.is_float() {

@@ -174,6 +174,18 @@ impl Client {
         walk::<StorageUnits>(self, &listing, visit).await
     }
 
+    /// Reads the first page of the storage units only; [`Walk::more`] tells whether there are others.
+    ///
+    /// # Errors
+    /// When the page cannot be had or read.
+    pub async fn storage_units_page(
+        &self,
+        visit: &mut (dyn FnMut(StorageUnitsPage<'_>) + Send),
+    ) -> Result<Walk, Error> {
+        let listing = Listing { filter: None, sort: None, limit: u16::MAX, stop_after: Some(1) };
+        walk::<StorageUnits>(self, &listing, visit).await
+    }
+
     /// How often another key or password was taken so far, to be given to [`Client::credential_changed`].
     #[must_use]
     pub fn credential_changes(&self) -> u64 {

@@ -47,6 +47,16 @@ pub(crate) enum Method {
     Post,
 }
 
+impl Method {
+    /// As HTTP writes it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
+    }
+}
+
 /// The media type that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Accept {
@@ -93,6 +103,14 @@ impl Endpoint {
     #[must_use]
     pub const fn template(self) -> &'static str {
         self.facts().template
+    }
+
+    /// The method as it is written.
+    pub(crate) const fn method(self) -> &'static str {
+        match self.facts().method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        }
     }
 
     /// The right that a role must hold, in the words of `check`, such as `MANAGE/JOBS VIEW`.

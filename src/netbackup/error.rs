@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::endpoint::{Endpoint, Method};
+use super::endpoint::Endpoint;
 use crate::reason::{Failure, Reason};
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -168,7 +168,15 @@ impl Error {
         self.0.error_code
     }
 
-    fn advice(&self) -> Option<String> {
+    /// The right whose want made the request fail, where it did.
+    #[must_use]
+    pub fn right(&self) -> Option<&'static str> {
+        if self.0.reason == Reason::Forbidden { self.0.endpoint.right() } else { None }
+    }
+
+    /// What to do about it, where anybody knows.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
         let text = match (self.0.reason, self.0.status) {
             (Reason::Connect, _) => {
                 "check that the primary runs, and that url, name resolution, firewall and proxy are right"
@@ -180,7 +188,7 @@ impl Error {
             }
             (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
             (Reason::Forbidden, _) => {
-                return self.0.endpoint.right().map(|right| format!("grant {right} to the role of the key's user"));
+                return self.right().map(|right| format!("grant {right} to the role of the key's user"));
             }
             (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
             (Reason::Throttled, _) if self.0.endpoint == Endpoint::Login => {
@@ -199,7 +207,16 @@ impl Error {
     /// Everything for the log: the message and its causes.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
+        self.with_causes(self.to_string())
+    }
+
+    /// What was asked and what came back, for one who knows the site and gets [`Error::advice`] apart.
+    #[must_use]
+    pub fn finding(&self) -> String {
+        self.with_causes(format!("{} {}: {}", self.0.endpoint.method(), self.endpoint(), self.0.what))
+    }
+
+    fn with_causes(&self, mut text: String) -> String {
         if let Some(source) = &self.0.source {
             text.push_str(" (cause: ");
             text.push_str(&chain_text(source.as_ref()));
@@ -211,12 +228,8 @@ impl Error {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let facts = self.0.endpoint.facts();
-        let method = match facts.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        write!(f, "{method} {} of site {}: {}", facts.template, self.0.site, self.0.what)?;
+        let endpoint = self.0.endpoint;
+        write!(f, "{} {} of site {}: {}", endpoint.method(), endpoint.template(), self.0.site, self.0.what)?;
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),
             None => Ok(()),
@@ -236,6 +249,7 @@ impl From<Error> for Failure {
             reason: error.reason(),
             endpoint: Some(error.endpoint()),
             status: error.status(),
+            right: error.right(),
             retry_after: error.retry_after(),
             detail: error.chain(),
         }
@@ -302,7 +316,10 @@ mod tests {
             "GET /admin/jobs of site paris: something happened; grant MANAGE/JOBS VIEW to the role of the key's user"
         );
         let failure = Failure::from(error);
-        assert_eq!(failure.public_message(), "forbidden on /admin/jobs: HTTP status 401");
+        assert_eq!(
+            failure.public_message(),
+            "forbidden on /admin/jobs: HTTP status 401; missing right: MANAGE/JOBS VIEW"
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::version::ApiVersion;
 use crate::config::{Environment, Site};
 use crate::reason::Reason;
 use crate::stats::{ApiStats, Code};
+use crate::trace;
 
 /// After decompression. A page of 500 storage units is about a megabyte; several of these may be read at a time.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
@@ -62,6 +63,7 @@ pub(crate) struct Exchange {
     pub(super) circuit: Circuit,
     /// Whether a connection may be waiting in the pool, and so may have been closed under a request.
     pooled: AtomicBool,
+    server: trace::Server,
 }
 
 /// Counts a request when it is over, whichever way: also when the poll's deadline drops it.
@@ -91,10 +93,17 @@ impl Exchange {
     ) -> Result<Exchange, super::BuildError> {
         let transport = Transport::new(site, environment)?;
         let credentials = Credentials::new(&site.name, &site.credential)?;
+        let server = trace::Server::of(&site.url);
         stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
-        let circuit = Circuit::new(&site.name, &stats);
-        let pooled = AtomicBool::new(false);
-        Ok(Exchange { site: Arc::clone(&site.name), stats, transport, credentials, circuit, pooled })
+        Ok(Exchange {
+            site: Arc::clone(&site.name),
+            circuit: Circuit::new(&site.name, &stats),
+            stats,
+            transport,
+            credentials,
+            pooled: AtomicBool::new(false),
+            server,
+        })
     }
 
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
@@ -103,6 +112,18 @@ impl Exchange {
 
     /// Sends `request` and reads the answer. Anything but a 200 of the right kind is an error.
     pub(crate) async fn run(&self, request: &Request<'_>, budget: &mut Budget) -> Result<Answer, Error> {
+        let facts = request.endpoint.facts();
+        let (method, page) = (facts.method.name(), request.target.page);
+        let span = trace::Request::start(&self.site, &self.server, method, facts.template, page);
+        let answer = span.around(self.exchange(request, budget)).await;
+        match &answer {
+            Ok(answer) => span.succeeded(200, answer.body.len()),
+            Err(error) => span.failed(error.status(), error.reason()),
+        }
+        answer
+    }
+
+    async fn exchange(&self, request: &Request<'_>, budget: &mut Budget) -> Result<Answer, Error> {
         let endpoint = request.endpoint;
         let facts = endpoint.facts();
         let authorization = if facts.needs_auth {
@@ -165,6 +186,7 @@ impl Exchange {
                     retried = true;
                     budget.repeated = budget.repeated.saturating_add(1);
                     self.stats.add_retry();
+                    trace::resent();
                     (sent, sent_at) = (SystemTime::now(), Instant::now());
                 }
                 Err(error) => {

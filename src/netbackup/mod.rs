@@ -4,8 +4,11 @@
 //! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
 //! [`storage_units`], [`client`] (which strings it together), `sending` (with `retry` and `circuit`: what survives a
 //! misbehaving primary), `discovery`, `login` and [`probe`]; `credential` is what requests are signed with.
+//! For `check` alone: [`authorization`], [`handshake`] and [`certificate`].
 
 mod attr;
+pub mod authorization;
+pub mod certificate;
 mod circuit;
 pub mod client;
 mod credential;
@@ -14,6 +17,7 @@ pub mod endpoint;
 pub mod error;
 mod exchange;
 mod fault;
+pub mod handshake;
 pub mod jobs;
 mod login;
 pub mod paging;
@@ -33,8 +37,11 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use authorization::Caller;
+pub use certificate::Certificate;
 pub use client::{Client, Ping};
 pub use error::{BuildError, Error};
+pub use handshake::{Broken, Distrust, Handshake, handshake};
 pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
 pub use probe::ProbeOutcome;
 pub use server_info::ServerInfo;

@@ -21,6 +21,8 @@ fn encode_into(out: &mut String, text: &str) {
 pub(crate) struct Target {
     path: String,
     query: String,
+    /// Which page of a list it asks for, from 1; only told to a trace.
+    pub(crate) page: Option<u64>,
 }
 
 impl Target {
@@ -35,7 +37,7 @@ impl Target {
                 None => path.push_str(segment),
             }
         }
-        Target { path, query: String::new() }
+        Target { path, query: String::new(), page: None }
     }
 
     /// Adds a parameter.

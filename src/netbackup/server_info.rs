@@ -20,12 +20,15 @@ pub struct ServerInfo {
     pub host_id: Option<String>,
     /// `serverName`.
     pub server_name: Option<String>,
+    /// `nbuVersion`: the release, such as `11.0`.
+    pub release: Option<String>,
 }
 
 #[derive(Default)]
 struct Fields<'a> {
     host_id: Option<Attr<'a>>,
     server_name: Option<Attr<'a>>,
+    release: Option<Attr<'a>>,
 }
 
 impl<'de> Record<'de> for Fields<'de> {
@@ -33,6 +36,7 @@ impl<'de> Record<'de> for Fields<'de> {
         match key {
             "masterHostId" => self.host_id = Some(map.next_value()?),
             "serverName" => self.server_name = Some(map.next_value()?),
+            "nbuVersion" => self.release = Some(map.next_value()?),
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -55,6 +59,10 @@ impl Client {
             let text = attr.and_then(Attr::text)?;
             (!text.trim().is_empty() && text.len() <= LONGEST).then(|| text.into_owned())
         };
-        Ok(ServerInfo { host_id: text(fields.host_id), server_name: text(fields.server_name) })
+        Ok(ServerInfo {
+            host_id: text(fields.host_id),
+            server_name: text(fields.server_name),
+            release: text(fields.release),
+        })
     }
 }

@@ -159,7 +159,7 @@ fn with_tls(mut builder: reqwest::ClientBuilder, site: &Site, proxy: Option<&Cho
     Ok((builder.dns_resolver(Arc::new(Redirected(real))), url, Some(host)))
 }
 
-fn read(site: &Site, key: &'static str, path: &Path) -> Result<Vec<u8>, BuildError> {
+pub(super) fn read(site: &Site, key: &'static str, path: &Path) -> Result<Vec<u8>, BuildError> {
     std::fs::read(path).map_err(|source| BuildError::TlsFile {
         site: Arc::clone(&site.name),
         key,

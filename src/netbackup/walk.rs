@@ -64,6 +64,7 @@ pub(crate) async fn walk<L: List>(
     let mut position: Next<L> = None;
     loop {
         let mut target = Target::new(L::ENDPOINT.template(), &[]);
+        target.page = Some(walk.pages.saturating_add(1));
         target.push("page[limit]", &limit.to_string());
         if let Some(position) = &position {
             L::Shape::push(position, &mut target);

@@ -8,7 +8,9 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::cache::Generation;
+use crate::collector::Seen;
 use crate::freshness::Limits;
+use crate::netbackup;
 
 const TTL: Duration = Duration::from_secs(60);
 
@@ -47,6 +49,10 @@ impl Collector for Scripted {
             Ok(Polled { rendered: Rendered::default(), received: Stamp::now(), rejected: 2 })
         }
         .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        Box::pin(std::future::ready(Ok(Seen::default())))
     }
 
     fn is_bounded(&self) -> bool {

@@ -118,6 +118,7 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<&'static str> {
     let parts = [
         ("[web] listen_address", running.web.listen_addresses == new.web.listen_addresses),
         ("[state] directory", running.state == new.state),
+        ("[telemetry]", running.telemetry == new.telemetry),
     ];
     parts.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }

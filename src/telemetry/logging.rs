@@ -10,7 +10,9 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 
+use super::Traces;
 use super::logfmt::Logfmt;
+use crate::trace;
 
 /// The form of a log line: `--log.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -22,26 +24,37 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging to stderr. Only the first call of a process can succeed.
+/// Starts logging to stderr. Only the first call of a process can succeed. Returns what can start traces beside it.
 ///
 /// # Errors
 /// Logging was started already.
-pub fn init(level: LevelFilter, format: LogFormat) -> Result<(), SetGlobalDefaultError> {
-    tracing::subscriber::set_global_default(subscriber(level, format, io::stderr))
+pub fn init(level: LevelFilter, format: LogFormat) -> Result<Traces, SetGlobalDefaultError> {
+    let traces = Traces::default();
+    tracing::subscriber::set_global_default(subscriber(level, format, io::stderr, &traces))?;
+    Ok(traces)
 }
 
-fn subscriber<W>(level: LevelFilter, format: LogFormat, writer: W) -> impl tracing::Subscriber + Send + Sync
+fn subscriber<W>(
+    level: LevelFilter,
+    format: LogFormat,
+    writer: W,
+    traces: &Traces,
+) -> impl tracing::Subscriber + Send + Sync + use<W>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = Targets::new().with_default(level.min(LevelFilter::INFO)).with_target(env!("CARGO_PKG_NAME"), level);
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::INFO))
+        .with_target(env!("CARGO_PKG_NAME"), level)
+        // Spans that are only for traces; they would show as fields of every line within.
+        .with_target(trace::TARGET, LevelFilter::OFF);
     // Without colours, and silent about a stderr that is gone: the default would panic while saying so.
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(writer);
     let lines = match format {
         LogFormat::Logfmt => lines.fmt_fields(Logfmt).event_format(Logfmt).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter))
+    tracing_subscriber::registry().with(traces.layer()).with(lines.with_filter(filter))
 }
 
 #[cfg(test)]
@@ -69,9 +82,14 @@ pub(super) mod tests {
 
     /// The lines that `body` logs.
     pub fn logged(level: LevelFilter, format: LogFormat, body: impl FnOnce()) -> Vec<String> {
+        logged_with(level, format, &Traces::default(), body)
+    }
+
+    /// The same beside `traces`.
+    pub fn logged_with(level: LevelFilter, format: LogFormat, traces: &Traces, body: impl FnOnce()) -> Vec<String> {
         let collected = Collected::default();
         let writer = collected.clone();
-        tracing::subscriber::with_default(subscriber(level, format, move || writer.clone()), body);
+        tracing::subscriber::with_default(subscriber(level, format, move || writer.clone(), traces), body);
         let bytes = collected.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }
@@ -106,6 +124,15 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_level_that_nobody_hears_is_off_everywhere() {
+        use tracing::Subscriber;
+        for level in [LevelFilter::OFF, LevelFilter::WARN, LevelFilter::TRACE] {
+            let subscriber = subscriber(level, LogFormat::Json, io::sink, &Traces::default());
+            assert_eq!(subscriber.max_level_hint(), Some(level));
+        }
+    }
+
+    #[test]
     fn a_stderr_that_is_gone_is_no_panic() {
         struct Gone;
         impl io::Write for Gone {
@@ -117,9 +144,8 @@ pub(super) mod tests {
             }
         }
         for format in [LogFormat::Logfmt, LogFormat::Json] {
-            tracing::subscriber::with_default(subscriber(LevelFilter::INFO, format, || Gone), || {
-                info!("heard by nobody")
-            });
+            let subscriber = subscriber(LevelFilter::INFO, format, || Gone, &Traces::default());
+            tracing::subscriber::with_default(subscriber, || info!("heard by nobody"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the exporter says about itself: logs, own metrics, the service manager, and the signals that it hears.
+//! What the exporter says about itself: logs, traces, own metrics, the service manager, and the signals that it hears.
 
 pub mod logging;
 pub mod recorder;
@@ -6,8 +6,16 @@ pub mod signals;
 pub mod systemd;
 
 mod logfmt;
+#[cfg(not(feature = "otlp"))]
+mod no_otlp;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod process;
 
+#[cfg(not(feature = "otlp"))]
+pub use no_otlp::Traces;
+#[cfg(feature = "otlp")]
+pub use otlp::{Sending, Traces};
 pub use process::max_open_files;
 pub use recorder::{OWN_FAMILIES, Recorder};
 

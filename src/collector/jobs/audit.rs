@@ -41,6 +41,8 @@ pub struct Audit {
     has_counted: bool,
     /// The key may not count.
     is_mute: bool,
+    /// That has been told.
+    is_mute_told: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +112,18 @@ impl Audit {
             }
         }
         Ok(())
+    }
+
+    /// The key has been allowed to count, elsewhere: a refusal means that it has lost a right.
+    pub fn may_count(&mut self) {
+        self.has_counted = true;
+    }
+
+    /// Whether the key may see jobs but not count them, the first time that this is asked.
+    pub fn tells_that_it_is_mute(&mut self) -> bool {
+        let is_news = self.is_mute && !self.is_mute_told;
+        self.is_mute_told |= is_news;
+        is_news
     }
 
     /// How much is remembered from poll to poll.

@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::memory::Memory;
-use super::{Collector, Inheritance, PollContext, Polled, blocking};
+use super::{Collector, Inheritance, PollContext, Polled, Seen, blocking};
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::Page;
-use crate::netbackup::Client;
+use crate::netbackup::{self, Client};
 use crate::reason::{Failure, Reason};
 use crate::state::Store;
 
@@ -24,6 +24,7 @@ mod audit;
 mod clock;
 mod cold;
 mod counters;
+mod examine;
 pub mod families;
 mod feed;
 mod lateness;
@@ -127,6 +128,10 @@ impl Collector for Jobs {
             let _ = blocking(move || new.inherit(&mut old)).await;
         }
         .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        examine::examine(&self.client).boxed()
     }
 
     fn is_bounded(&self) -> bool {

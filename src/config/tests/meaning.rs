@@ -327,3 +327,47 @@ fn flags_win_over_the_file_by_the_same_rules() {
     assert_eq!(errors.lines().count(), 4, "{errors}");
     assert!(errors.lines().all(|line| line.starts_with("command line: --web.")), "{errors}");
 }
+
+#[test]
+fn telemetry_is_off_unless_there_is_an_endpoint() {
+    assert_eq!(good("", "").telemetry, Telemetry::default());
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("headers");
+    std::fs::write(&path, format!("Authorization: {SENTINEL}\n")).unwrap();
+    let section =
+        format!("[telemetry]\notlp_endpoint = \"http://collector:4318\"\nsample_ratio = 0.25\nheaders_file = {path:?}");
+    let config = good(&section, "");
+    assert_eq!(config.telemetry.otlp_endpoint.as_ref().unwrap().as_str(), "http://collector:4318/v1/traces");
+    assert_eq!(config.telemetry.sample_ratio, 0.25);
+    let [(name, value)] = config.telemetry.headers.as_slice() else { panic!("{:?}", config.telemetry) };
+    assert_eq!((name.as_str(), value.expose()), ("Authorization", SENTINEL));
+    let warned = |config: &Config, word: &str| config.warnings.iter().any(|warning| warning.contains(word));
+    assert!(warned(&config, "in clear"), "{:?}", config.warnings);
+    assert_eq!(warned(&config, "built without OTLP"), !cfg!(feature = "otlp"));
+    assert!(!format!("{config:?}").contains(SENTINEL));
+    for whole in ["0", "1"] {
+        let config = good(&format!("[telemetry]\nsample_ratio = {whole}"), "");
+        assert_eq!(config.telemetry.sample_ratio.to_string(), whole);
+        assert!(warned(&config, "no effect"), "{:?}", config.warnings);
+    }
+}
+
+#[test]
+fn telemetry_that_makes_no_sense_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("headers");
+    std::fs::write(&path, SENTINEL).unwrap();
+    for (line, word) in [
+        (format!("otlp_endpoint = \"http://user:{SENTINEL}@host\""), "OTLP receiver"),
+        ("sample_ratio = 1.5".into(), "from 0 to 1"),
+        ("sample_ratio = -1".into(), "from 0 to 1"),
+        ("sample_ratio = nan".into(), "from 0 to 1"),
+        ("sample_ratio = \"1\"".into(), "from 0 to 1"),
+        ("headers_file = \"/nonexistent\"".into(), "no such file"),
+        (format!("headers_file = {path:?}"), "line 1"),
+        ("endpoint = \"http://host\"".into(), "otlp_endpoint"),
+    ] {
+        let told = refused(&with_site(&format!("[telemetry]\n{line}"), ""));
+        assert!(told.len() == 1 && told[0].contains("telemetry") && told[0].contains(word), "{line}: {told:?}");
+    }
+}

@@ -128,7 +128,10 @@ async fn a_failure_tells_the_log_what_to_do_and_pages_nothing() {
         "POST /admin/jobs-count-requests of site paris: HTTP status 401, errorCode 8000, \"User doesnot have \
          permission(s); filter: bad\"; grant MANAGE/JOBS VIEW to the role of the key's user"
     );
-    assert_eq!(failure.public_message(), "forbidden on /admin/jobs-count-requests: HTTP status 401");
+    assert_eq!(
+        failure.public_message(),
+        "forbidden on /admin/jobs-count-requests: HTTP status 401; missing right: MANAGE/JOBS VIEW"
+    );
     assert!(!failure.detail.contains("S3CRET"));
 }
 

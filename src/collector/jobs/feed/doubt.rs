@@ -73,7 +73,7 @@ impl Feed {
                 Err(failure) if ends_the_poll(failure.reason) => return Err(failure),
                 // A primary that cannot count says nothing about rights. It may only have failed once: it is asked again.
                 Err(_) => return Ok(()),
-                Ok(_) => {}
+                Ok(_) => self.audit.may_count(),
             }
         }
         self.rights_checked = Some(Instant::now());

@@ -1,7 +1,7 @@
 //! Reading what has changed, what is unfinished, and a little of what following cannot see.
 
 use rustc_hash::FxHashMap;
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::tally::Tally;
 use super::{Feed, Watermark};
@@ -133,6 +133,15 @@ impl Feed {
             now_ms: now.ms,
             settled_ms: watermark.walked_at_ms.min(now.ms).saturating_sub(overlap_ms),
         };
-        self.audit.step(&mut scene, left).await
+        let stepped = self.audit.step(&mut scene, left).await;
+        if self.audit.tells_that_it_is_mute() {
+            info!(
+                site = &*self.settings.site,
+                collector = "jobs",
+                "the key sees jobs but may not count them: it has rights on single jobs, and what it may not see is not shown; \
+                 MANAGE/JOBS VIEW shows every job"
+            );
+        }
+        stepped
     }
 }

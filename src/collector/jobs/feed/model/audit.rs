@@ -137,6 +137,61 @@ async fn rights_lost_for_ended_jobs_alone_are_said_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_with_rights_on_single_jobs_is_served_and_seldom_asked_to_count() {
+    let mut bench = bench().await;
+    let mut feed = Bench::new(Duration::from_secs(DAY_S)).feed;
+    std::mem::swap(&mut bench.feed, &mut feed);
+    bench.model.world().mute = true;
+    bench.feed_poll().await.unwrap();
+    bench.model.world().counts = 0;
+    for _ in 0..200 {
+        minute(&mut bench).await;
+    }
+    let counts = bench.model.world().counts;
+    assert!((1..=4).contains(&counts), "asked {counts} times in 200 polls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_is_doubted_every_ten_minutes_and_no_other() {
+    let mut bench = Bench::new(Duration::from_secs(DAY_S));
+    let canaries = |bench: &Bench| bench.model.world().canaries;
+    minute(&mut bench).await;
+    assert_eq!(canaries(&bench), 1);
+    for _ in 0..9 {
+        minute(&mut bench).await;
+    }
+    assert_eq!(canaries(&bench), 1);
+    for _ in 0..2 {
+        minute(&mut bench).await;
+    }
+    assert_eq!(canaries(&bench), 2);
+    {
+        let mut world = bench.model.world();
+        let (id, end_ms) = (1, world.now_ms() - 1_000);
+        world.last_id = id;
+        let row = JobRow { id, state: "DONE".into(), status: Some(0), ..JobRow::default() };
+        world.write(JobRow { end_ms: Some(end_ms), last_update_ms: Some(end_ms), ..row }, 0);
+    }
+    for _ in 0..40 {
+        minute(&mut bench).await;
+    }
+    assert_eq!(canaries(&bench), 2, "it is not empty, though nothing changes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_an_empty_list_was_seen_with_are_missed_at_once() {
+    let mut bench = Bench::new(Duration::from_secs(DAY_S));
+    minute(&mut bench).await;
+    bench.model.world().blind = true;
+    let mut polls = 0;
+    while bench.feed_poll().await.is_ok() {
+        bench.pass(60).await;
+        polls += 1;
+        assert!(polls <= 3, "the audit counts every second poll");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn rows_that_are_no_jobs_cost_no_more_than_their_share() {
     for ghosts in [30, 250] {
         let mut bench = bench().await;

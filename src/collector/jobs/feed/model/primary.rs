@@ -58,6 +58,8 @@ pub struct World {
     pub latest_ms: i64,
     pub requests: usize,
     pub counts: usize,
+    /// Counts of every job: what an empty list is held against.
+    pub canaries: usize,
     pub in_flight: usize,
     pub most_in_flight: usize,
 }
@@ -115,6 +117,7 @@ impl Model {
                 latest_ms: i64::MIN / 2,
                 requests: 0,
                 counts: 0,
+                canaries: 0,
                 in_flight: 0,
                 most_in_flight: 0,
             }),
@@ -428,6 +431,7 @@ impl Primary for Model {
         let _guard = self.request().await?;
         let mut world = self.world();
         world.counts += 1;
+        world.canaries += usize::from(ended.is_none());
         if world.blind || world.mute || world.hides_ended {
             return Err(Failure::new(Reason::Forbidden, "the key may not count"));
         }
