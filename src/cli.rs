@@ -33,6 +33,12 @@ pub struct Cli {
     pub telemetry_path: Option<String>,
     /// `--web.max-requests`.
     pub max_requests: Option<usize>,
+    /// `--web.config.file`.
+    pub web_config_file: Option<PathBuf>,
+    /// `--web.systemd-socket`: the listeners come from the service manager.
+    pub systemd_socket: bool,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: bool,
     /// `--log.level`.
     pub log_level: LogLevel,
     /// `--log.format`.
@@ -181,6 +187,15 @@ struct Flags {
     /// Scrapes answered at the same time, 0: no limit
     #[arg(long = "web.max-requests", value_name = "N")]
     max_requests: Option<usize>,
+    /// TLS, client certificates and basic auth, in the format of the exporter-toolkit
+    #[arg(long = "web.config.file", value_name = "PATH")]
+    web_config_file: Option<PathBuf>,
+    /// Take the listeners from systemd (socket activation) instead of opening any
+    #[arg(long = "web.systemd-socket")]
+    systemd_socket: bool,
+    /// Let other hosts ask for a reload by POST /-/reload
+    #[arg(long = "web.enable-lifecycle")]
+    lifecycle: bool,
     /// Least severe level that is logged [default: info; check: error]
     #[arg(long = "log.level", value_name = "LEVEL")]
     log_level: Option<LogLevel>,
@@ -216,6 +231,9 @@ pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -
         listen: flags.listen,
         telemetry_path: flags.telemetry_path,
         max_requests: flags.max_requests,
+        web_config_file: flags.web_config_file,
+        systemd_socket: flags.systemd_socket,
+        lifecycle: flags.lifecycle,
         log_level: flags.log_level.unwrap_or(log_level),
         log_format: flags.log_format.unwrap_or_default(),
         once: flags.once,
@@ -236,6 +254,8 @@ impl Cli {
             listen: self.listen.clone(),
             telemetry_path: self.telemetry_path.clone(),
             max_requests: self.max_requests,
+            config_file: self.web_config_file.clone(),
+            lifecycle: self.lifecycle,
         }
     }
 }
@@ -248,6 +268,9 @@ impl Flags {
             listen: outer.listen.into_iter().chain(self.listen).collect(),
             telemetry_path: self.telemetry_path.or(outer.telemetry_path),
             max_requests: self.max_requests.or(outer.max_requests),
+            web_config_file: self.web_config_file.or(outer.web_config_file),
+            systemd_socket: self.systemd_socket || outer.systemd_socket,
+            lifecycle: self.lifecycle || outer.lifecycle,
             log_level: self.log_level.or(outer.log_level),
             log_format: self.log_format.or(outer.log_format),
             once: self.once || outer.once,
@@ -256,12 +279,20 @@ impl Flags {
 
     /// What is wrong about these flags with `command`: a flag without an effect would be believed to have one.
     fn conflict_with(&self, command: &Command) -> Option<&'static str> {
-        let has_web = !self.listen.is_empty() || self.telemetry_path.is_some() || self.max_requests.is_some();
+        let has_web = !self.listen.is_empty()
+            || self.telemetry_path.is_some()
+            || self.max_requests.is_some()
+            || self.web_config_file.is_some();
         match command {
+            _ if self.systemd_socket && !self.listen.is_empty() => {
+                Some("--web.listen-address has no effect with --web.systemd-socket: keep one of the two")
+            }
             Command::Serve => None,
             _ if self.once => Some("--once goes with serve only"),
             Command::Check(_) => None,
             _ if self.config_file.is_some() => Some("--config.file goes with serve and check only"),
+            _ if self.systemd_socket => Some("--web.systemd-socket goes with serve only"),
+            _ if self.lifecycle => Some("--web.enable-lifecycle goes with serve only"),
             Command::Simulate(_) if has_web => {
                 Some("the --web flags do not go with simulate, which has --listen-address")
             }
@@ -328,6 +359,9 @@ mod tests {
             listen: Vec::new(),
             telemetry_path: None,
             max_requests: None,
+            web_config_file: None,
+            systemd_socket: false,
+            lifecycle: false,
             log_level: LogLevel::Info,
             log_format: LogFormat::Logfmt,
             once: false,
@@ -340,13 +374,18 @@ mod tests {
     #[test]
     fn flags_mean_the_same_before_and_after_the_subcommand() {
         let flags = "--config.file c.toml --web.listen-address :1 --web.listen-address=[::1]:2 --web.telemetry-path /m \
-                     --web.max-requests 7 --log.level debug --log.format json --once";
+                     --web.max-requests 7 --web.config.file w.yml --web.enable-lifecycle --log.level debug \
+                     --log.format json --once";
         let before = cli(&format!("{flags} serve")).unwrap();
         assert_eq!(before, cli(&format!("serve {flags}")).unwrap());
         assert_eq!(before, cli(flags).unwrap());
         assert_eq!(before.config_file.as_deref(), Some(std::path::Path::new("c.toml")));
         assert_eq!(before.listen, [":1", "[::1]:2"]);
         assert_eq!((before.telemetry_path.as_deref(), before.max_requests), (Some("/m"), Some(7)));
+        assert_eq!(before.web_config_file.as_deref(), Some(std::path::Path::new("w.yml")));
+        assert!(before.lifecycle && !before.systemd_socket && before.overrides().lifecycle);
+        let socket = cli("serve --web.systemd-socket").unwrap();
+        assert!(socket.systemd_socket && socket == cli("--web.systemd-socket").unwrap());
         assert_eq!((before.log_level, before.log_format, before.once), (LogLevel::Debug, LogFormat::Json, true));
     }
 
@@ -410,9 +449,13 @@ mod tests {
     #[test]
     fn usage_errors_end_with_2() {
         for arguments in [
-            "--web.config.file web.yml",
-            "--web.systemd-socket",
-            "--web.enable-lifecycle",
+            "--web.config.file",
+            "--web.systemd-socket --web.listen-address :1",
+            "--web.systemd-socket demo",
+            "simulate --web.systemd-socket",
+            "demo --web.enable-lifecycle",
+            "simulate --web.enable-lifecycle",
+            "simulate --web.config.file web.yml",
             "--nonsense",
             "nonsense",
             "check --once",

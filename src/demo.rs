@@ -11,6 +11,7 @@ use tracing::info;
 use crate::cli::Simulate;
 use crate::config::{CollectorTiming, Config, Credential, Overrides, Secret, Site};
 use crate::run;
+use crate::server::Door;
 use crate::simulator::{self, Options, Simulator, Tls};
 use crate::telemetry::Recorder;
 
@@ -40,9 +41,11 @@ pub async fn run(
     };
     let primary = Simulator::start(options).await.context("cannot start the simulated primary on loopback")?;
     let config = Config { web: flags.web, ..configuration(&primary)? };
+    let door = Door::new(config.web.file.as_deref())?;
+    let scheme = if config.web.file.as_ref().is_some_and(|file| file.tls.is_some()) { "https" } else { "http" };
     let listeners = listen(&config, overrides).await?;
     for listener in &listeners {
-        let base = format!("http://{}", listener.local_addr()?);
+        let base = format!("{scheme}://{}", listener.local_addr()?);
         say(&format!("status page  {base}/"));
         say(&format!("metrics      {base}{}", config.web.telemetry_path));
         say(&format!("health       {base}/health"));
@@ -50,7 +53,7 @@ pub async fn run(
     }
     say(&format!("NetBackup    {} (simulated, key {API_KEY})", primary.base_url()));
     say("Ctrl-C stops it.");
-    let ended = run::run(config, listeners, recorder, None, None, shutdown).await;
+    let ended = run::run(config, listeners, recorder, None, door, None, shutdown).await;
     primary.stop().await;
     ended.map_err(|errors| anyhow!("{errors:?}"))
 }

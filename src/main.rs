@@ -6,12 +6,17 @@ use std::process::ExitCode;
 use netbackup_exporter::cli::{self, Cli, Command};
 use netbackup_exporter::config::{Config, ConfigErrors, process_environment};
 use netbackup_exporter::reload::{Causes, Typed};
+use netbackup_exporter::server::Door;
 use netbackup_exporter::telemetry::{Recorder, Traces, logging, signals};
 use netbackup_exporter::{check, demo, run};
+use tokio::net::TcpListener;
 use tracing::{error, info};
 
 /// A usage or configuration error: starting again does not help.
 const BAD_CONFIGURATION: u8 = 2;
+
+/// Listeners that were open before the start; `None`: none were asked for.
+type Inherited = Option<Vec<std::net::TcpListener>>;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
@@ -24,13 +29,17 @@ fn main() -> ExitCode {
     };
     let Ok(traces) = logging::init(cli.log_level.into(), cli.log_format) else { return ExitCode::FAILURE };
     hide_panic_messages();
+    let inherited = match cli.systemd_socket.then(run::inherit).transpose() {
+        Ok(inherited) => inherited,
+        Err(error) => return cannot_start(error.into()),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4))
         .enable_all()
         .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(start(cli, traces));
+            let code = runtime.block_on(start(cli, traces, inherited));
             // A name look-up in flight cannot be called off, and may last longer than a stop may.
             runtime.shutdown_background();
             code
@@ -42,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn start(cli: Cli, traces: Traces) -> ExitCode {
+async fn start(cli: Cli, traces: Traces, inherited: Inherited) -> ExitCode {
     // Taken over first: a signal during the start must not end the process in any other way than later ones.
     let (shutdown, hangups) = match (signals::shutdown_signal(), signals::hangups()) {
         (Ok(shutdown), Ok(hangups)) => (shutdown, hangups),
@@ -83,7 +92,7 @@ async fn start(cli: Cli, traces: Traces) -> ExitCode {
             let traces = traces.start(&config.telemetry);
             let code = match cli.once {
                 true => once(&config, &recorder, shutdown).await,
-                false => serve(config, typed, &recorder, hangups, shutdown).await,
+                false => serve(config, typed, inherited, &recorder, hangups, shutdown).await,
             };
             traces.stop().await;
             return code;
@@ -104,6 +113,7 @@ async fn start(cli: Cli, traces: Traces) -> ExitCode {
 async fn serve(
     config: Config,
     typed: Typed,
+    inherited: Inherited,
     recorder: &Recorder,
     hangups: tokio::signal::unix::Signal,
     shutdown: impl Future<Output = ()>,
@@ -112,20 +122,24 @@ async fn serve(
     run::log_warnings(&config);
     let state = match run::open_state(&config) {
         Ok(state) => state,
-        Err(error) => {
-            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return cannot_start(error.into()),
     };
-    let listeners = match run::bind(&config.web.listen_addresses).await {
-        Ok(listeners) => listeners,
-        Err(error) => {
-            error!(error = format!("{:#}", anyhow::Error::from(error)), "cannot start");
-            return ExitCode::FAILURE;
+    let door = match Door::new(config.web.file.as_deref()) {
+        Ok(door) => door,
+        Err(mistakes) => return refuse_configuration(&mistakes),
+    };
+    let listeners = match inherited {
+        Some(inherited) => {
+            inherited.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(Into::into)
         }
+        None => run::bind(&config.web.listen_addresses).await.map_err(anyhow::Error::from),
+    };
+    let listeners: Vec<TcpListener> = match listeners {
+        Ok(listeners) => listeners,
+        Err(error) => return cannot_start(error),
     };
     let reload = Some(Causes { typed, hangups });
-    let ended = run::run(config, listeners, recorder, state, reload, shutdown).await;
+    let ended = run::run(config, listeners, recorder, state, door, reload, shutdown).await;
     match ended {
         Ok(()) => {
             info!("stopped");
@@ -170,6 +184,12 @@ async fn check(cli: &Cli, options: cli::Check) -> ExitCode {
         Ok(()) => ExitCode::from(report.exit_code()),
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// A failure of the system, which may be gone at the next start.
+fn cannot_start(error: anyhow::Error) -> ExitCode {
+    error!(error = format!("{error:#}"), "cannot start");
+    ExitCode::FAILURE
 }
 
 fn refuse_configuration(mistakes: &ConfigErrors) -> ExitCode {

@@ -11,7 +11,7 @@ use crate::cache::Generation;
 use crate::config::Config;
 use crate::exposition::Exposition;
 use crate::reload::{self, Causes};
-use crate::server::{self, App};
+use crate::server::{self, App, Door};
 use crate::sites::{ClientError, Known, Prepared, Running};
 use crate::state::{Directory, OpenError};
 use crate::telemetry::{BUILD, Recorder, recorder, systemd};
@@ -29,6 +29,21 @@ pub struct BindError {
     source: io::Error,
 }
 
+/// The service manager has given no listener that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InheritError {
+    /// Not started by a socket.
+    #[error(
+        "--web.systemd-socket: the service manager has passed no listener (LISTEN_FDS): start the .socket unit, or leave the flag out"
+    )]
+    None,
+    /// Something else than a listener of TCP.
+    #[error(
+        "--web.systemd-socket: a listener that the service manager has passed cannot be used: is it ListenStream= with a port?"
+    )]
+    Unusable(#[source] io::Error),
+}
+
 /// Binds every address, so that a port that is taken is known before anything else begins.
 ///
 /// # Errors
@@ -40,6 +55,23 @@ pub async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, BindErro
         listeners.push(listener);
     }
     Ok(listeners)
+}
+
+/// The listeners that the service manager has opened (`--web.systemd-socket`). To be called once, before there is any
+/// other thread: what names them is taken out of the environment.
+///
+/// # Errors
+/// There are none, or one is no TCP socket.
+pub fn inherit() -> Result<Vec<std::net::TcpListener>, InheritError> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for at in 0..given.len() {
+        if let Some(listener) = given.take_tcp_listener(at).map_err(InheritError::Unusable)? {
+            listener.set_nonblocking(true).map_err(InheritError::Unusable)?;
+            listeners.push(listener);
+        }
+    }
+    if listeners.is_empty() { Err(InheritError::None) } else { Ok(listeners) }
 }
 
 /// Opens the state directory, where one is configured. One that cannot be used is said, and nothing is kept then.
@@ -61,7 +93,8 @@ pub fn open_state(config: &Config) -> Result<Option<Directory>, OpenError> {
 }
 
 /// Serves on `listeners` and polls every site until `shutdown` completes; returns within 5 s after that. `state`: where
-/// is kept what must survive a restart, if anywhere. `reload`: what makes another configuration take effect, if anything.
+/// is kept what must survive a restart, if anywhere. `door`: what clients must speak and show. `reload`: what makes another
+/// configuration take effect, if anything.
 ///
 /// # Errors
 /// Every site whose client cannot be built; nothing is served then.
@@ -70,6 +103,7 @@ pub async fn run(
     listeners: Vec<TcpListener>,
     recorder: &Recorder,
     state: Option<Directory>,
+    door: Door,
     reload: Option<Causes>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Vec<ClientError>> {
@@ -77,13 +111,15 @@ pub async fn run(
     let prepared = Prepared::new(&config, &Known::default())?;
     let mut running = Running::new(generation.clone(), state);
     let (_, restored) = running.take_over(prepared).await;
-    let created = config.web.created_samples.then(|| recorder.installed());
+    let counted_since = recorder.installed();
     let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
-    exposition.set_created(created);
     let app = App::new(&config.web, running.sites(), exposition, generation);
+    app.configure(&config.web, counted_since);
+    let tls = config.web.file.as_ref().is_some_and(|file| file.tls.is_some());
+    app.replace_door(door);
     for listener in &listeners {
         if let Ok(address) = listener.local_addr() {
-            info!(%address, version = BUILD.version, revision = BUILD.revision, "listening");
+            info!(%address, tls, version = BUILD.version, revision = BUILD.revision, "listening");
         }
     }
     // Connections wait in the listeners' queues meanwhile, so that the first answer has the data that were kept.
@@ -93,7 +129,7 @@ pub async fn run(
     tokio::select! {
         () = server::serve(listeners, std::sync::Arc::clone(&app), shutdown) => {}
         () = watchdog(&app) => {}
-        () = follow(reload, config, &app, &mut running) => {}
+        () = follow(reload, config, reload::Running { app: &app, sites: &mut running, counted_since }) => {}
     }
     systemd::stopping();
     running.stop().await;
@@ -122,9 +158,9 @@ pub fn log_warnings(config: &Config) {
 }
 
 /// Lets other configurations take effect. Never ends.
-async fn follow(reload: Option<Causes>, config: Config, app: &App, running: &mut Running) {
+async fn follow(reload: Option<Causes>, config: Config, running: reload::Running<'_>) {
     if let Some(causes) = reload {
-        reload::follow(causes, config, app, running).await;
+        reload::follow(causes, config, running).await;
     }
     std::future::pending::<()>().await;
 }

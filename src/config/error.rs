@@ -84,6 +84,18 @@ impl ConfigErrors {
         ConfigErrors(vec![ConfigError { file, line: None, column: None, key, message }])
     }
 
+    /// One mistake.
+    pub(super) fn of(mistake: ConfigError) -> ConfigErrors {
+        ConfigErrors(vec![mistake])
+    }
+
+    /// These mistakes and those of another file.
+    #[must_use]
+    pub fn and(mut self, others: ConfigErrors) -> ConfigErrors {
+        self.0.extend(others.0);
+        self
+    }
+
     /// The mistakes, in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
@@ -165,7 +177,8 @@ impl Mistakes {
         Err(ConfigErrors(errors))
     }
 
-    fn place(&self, spot: &Spot, message: String) -> ConfigError {
+    /// A mistake at its place, not noted.
+    pub(super) fn place(&self, spot: &Spot, message: String) -> ConfigError {
         let (line, column) = spot.offset.map(|offset| self.position(offset)).unzip();
         ConfigError { file: self.file.clone(), line, column, key: spot.key.clone(), message }
     }

@@ -29,6 +29,7 @@ mod syntax;
 mod telemetry;
 mod timing;
 mod web;
+mod web_file;
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use listen::parse_listen_address;
 pub use secret::Secret;
 pub use source::ConfigSource;
 pub use web::Overrides;
+pub use web_file::{CIPHER_SUITES, CURVES, ClientAuth, Pem, RateLimit, TlsServer, WebConfig};
 
 /// A collector as the configuration knows it: the table behind `[collectors]` and the `<collector>_…` keys of `[poll]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,10 @@ pub struct Web {
     pub max_requests: usize,
     /// OpenMetrics `_created` samples.
     pub created_samples: bool,
+    /// What `config_file` says; `None`: plain HTTP, and nobody is asked who they are.
+    pub file: Option<Arc<WebConfig>>,
+    /// `--web.enable-lifecycle`: other hosts may ask for a reload.
+    pub lifecycle: bool,
 }
 
 /// `[health]`.
@@ -220,7 +226,8 @@ impl Config {
     /// The files that it names and that are read again while the exporter runs: a change of one is a change of it.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
-        self.sites.iter().flat_map(Site::files).map(Path::to_owned).collect()
+        let web = self.web.file.iter().flat_map(|file| file.files());
+        web.chain(self.sites.iter().flat_map(Site::files).map(Path::to_owned)).collect()
     }
 
     /// A configuration of these sites with every other default, for programs that start without a file.
@@ -238,6 +245,8 @@ impl Default for Web {
             telemetry_path: "/metrics".into(),
             max_requests: 40,
             created_samples: false,
+            file: None,
+            lifecycle: false,
         }
     }
 }

@@ -32,6 +32,7 @@ pub(super) struct Raw {
 pub(super) struct RawWeb {
     pub(super) listen_address: Field<Vec<Typed<String>>>,
     pub(super) telemetry_path: Field<String>,
+    pub(super) config_file: Field<String>,
     pub(super) max_requests: Field<usize>,
     pub(super) created_samples: Field<bool>,
 }
@@ -149,11 +150,10 @@ impl RawWeb {
         let raw = RawWeb {
             listen_address: web.strings(reader, "listen_address"),
             telemetry_path: web.string(reader, "telemetry_path"),
+            config_file: web.string(reader, "config_file"),
             max_requests: web.count(reader, "max_requests", 0..=MOST_WEB_REQUESTS),
             created_samples: web.boolean(reader, "created_samples"),
         };
-        let message = "TLS and basic auth are not supported by this release yet: the port would be open in plain";
-        web.refuse(reader, "config_file", message);
         web.finish(reader);
         raw
     }

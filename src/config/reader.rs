@@ -44,8 +44,6 @@ pub(super) struct Section<'d> {
     table: Option<&'d DeTable<'d>>,
     /// Every key that may stand here, offered where another one does.
     known: Vec<String>,
-    /// Keys of a later release, which are told of but never offered.
-    refused: Vec<String>,
 }
 
 impl<T> Field<T> {
@@ -122,7 +120,7 @@ impl<'d> Section<'d> {
     }
 
     fn new(spot: Spot, table: Option<&'d DeTable<'d>>) -> Section<'d> {
-        Section { spot, table, known: Vec::new(), refused: Vec::new() }
+        Section { spot, table, known: Vec::new() }
     }
 
     /// Where the section starts.
@@ -260,19 +258,11 @@ impl<'d> Section<'d> {
         (list.is_empty() || !sections.is_empty()).then_some(sections)
     }
 
-    /// A key of a later release: an error when it is there, so that it is never ignored. Says whether it is.
-    pub(super) fn refuse(&mut self, reader: &mut Reader<'_>, key: &str, message: &str) -> bool {
-        self.refused.push(key.to_owned());
-        let Some((_, spot)) = self.look_up(reader, key) else { return false };
-        reader.mistakes.error(&spot, message);
-        true
-    }
-
     /// Notes every key that nobody asked for.
     pub(super) fn finish(self, reader: &mut Reader<'_>) {
         for (key, _) in self.table.into_iter().flatten() {
             let name: &str = key.get_ref();
-            if self.known.iter().chain(&self.refused).any(|known| known == name) {
+            if self.known.iter().any(|known| known == name) {
                 continue;
             }
             let nearest = nearest(name, &self.known);

@@ -9,7 +9,11 @@ use super::{Config, Health, State, site, telemetry, web};
 
 /// What the file means, or everything that is wrong with it. `directory` is where relative paths start.
 pub(super) fn resolve(raw: &Raw, directory: &Path, mut mistakes: Mistakes) -> Result<Config, ConfigErrors> {
-    let web = web::resolve(&raw.web, &mut mistakes);
+    let mut web = web::resolve(&raw.web, &mut mistakes);
+    let file = raw.web.config_file.given().and_then(|typed| {
+        let path = site::path(typed, directory, &mut mistakes)?;
+        web::file(&path, &typed.spot, &mut mistakes)
+    });
     let default = Health::default();
     let health = Health { ttl: raw.health_ttl.or(default.ttl), timeout: raw.health_timeout.or(default.timeout) };
     let state_directory = raw.state_directory.given();
@@ -32,6 +36,6 @@ pub(super) fn resolve(raw: &Raw, directory: &Path, mut mistakes: Mistakes) -> Re
         }
         resolved.extend(site::resolve(raw_site, (&raw.poll, &raw.collectors), directory, &mut mistakes));
     }
-    let warnings = mistakes.finish()?;
+    let warnings = web::with_file(mistakes.finish(), file, &mut web)?;
     Ok(Config { web, health, state, telemetry, sites: resolved, warnings })
 }

@@ -41,19 +41,25 @@ impl ConfigSource {
     /// The configuration, checked, with the flags of the command line put over it.
     ///
     /// # Errors
-    /// Every mistake of the file or the environment, else every mistake of the flags.
+    /// Every mistake of the file or the environment, of the flags, and of the web configuration.
     pub fn load(&self, environment: &Environment, overrides: &Overrides) -> Result<Config, ConfigErrors> {
         let config = match self {
-            ConfigSource::File(path) => {
-                let mut config = Config::load(path, environment)?;
+            ConfigSource::File(path) => Config::load(path, environment).map(|mut config| {
                 config.warnings.extend(unused_environment(&config, path, environment));
                 config
-            }
+            }),
             ConfigSource::Environment => Config::from_environment(environment).unwrap_or_else(|| {
                 Err(ConfigErrors::one("environment", URL_VARIABLE, "not set: it names the primary to poll"))
-            })?,
+            }),
         };
-        config.with_overrides(overrides)
+        match config {
+            Ok(config) => config.with_overrides(overrides),
+            // What the flags say, and the file that one of them names, is judged all the same.
+            Err(errors) => Err(match Config::of_sites(Vec::new()).with_overrides(overrides) {
+                Ok(_) => errors,
+                Err(more) => errors.and(more),
+            }),
+        }
     }
 }
 

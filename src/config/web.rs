@@ -1,12 +1,14 @@
 //! `[web]` checked, and the flags of the command line put over it by the same rules.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{ConfigErrors, Mistakes, Spot};
 use super::listen::parse_listen_address;
 use super::raw::{MOST_WEB_REQUESTS, RawWeb};
 use super::reader::Typed;
-use super::{Config, Web};
+use super::{Config, Web, WebConfig};
 
 /// Paths that are taken; the telemetry path must be none of them.
 const OTHER_PATHS: [&str; 6] = ["/", "/health", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/status"];
@@ -21,6 +23,10 @@ pub struct Overrides {
     pub telemetry_path: Option<String>,
     /// `--web.max-requests`.
     pub max_requests: Option<usize>,
+    /// `--web.config.file`.
+    pub config_file: Option<PathBuf>,
+    /// `--web.enable-lifecycle`.
+    pub lifecycle: bool,
 }
 
 impl Config {
@@ -45,7 +51,15 @@ impl Config {
             }
             self.web.max_requests = max_requests;
         }
-        mistakes.finish()?;
+        let file = overrides.config_file.as_ref().and_then(|path| {
+            // What the file said about another one no longer holds.
+            let old = self.web.file.take();
+            self.warnings.retain(|warning| !old.iter().any(|old| old.warnings.contains(warning)));
+            file(path, &Spot::named("--web.config.file"), &mut mistakes)
+        });
+        self.web.lifecycle = overrides.lifecycle;
+        let warnings = with_file(mistakes.finish(), file, &mut self.web)?;
+        self.warnings.extend(warnings);
         Ok(self)
     }
 }
@@ -67,6 +81,38 @@ pub(super) fn resolve(raw: &RawWeb, mistakes: &mut Mistakes) -> Web {
         telemetry_path: telemetry_path.map_or(default.telemetry_path, |typed| telemetry_path_of(typed, mistakes)),
         max_requests: raw.max_requests.or(default.max_requests),
         created_samples: raw.created_samples.or(default.created_samples),
+        file: None,
+        lifecycle: default.lifecycle,
+    }
+}
+
+/// What a web configuration says; `None`: it cannot be read, which is noted where it is named.
+pub(super) fn file(path: &Path, spot: &Spot, mistakes: &mut Mistakes) -> Option<Result<WebConfig, ConfigErrors>> {
+    match WebConfig::read(path) {
+        Ok(text) => Some(WebConfig::parse(&text, path)),
+        Err(message) => {
+            mistakes.error(spot, message);
+            None
+        }
+    }
+}
+
+/// The warnings of two files, the second of which goes into `web`; or the mistakes of both.
+pub(super) fn with_file(
+    first: Result<Vec<String>, ConfigErrors>,
+    file: Option<Result<WebConfig, ConfigErrors>>,
+    web: &mut Web,
+) -> Result<Vec<String>, ConfigErrors> {
+    match (first, file.transpose()) {
+        (Ok(mut warnings), Ok(file)) => {
+            warnings.extend(file.iter().flat_map(|file| file.warnings.iter().cloned()));
+            if let Some(file) = file {
+                web.file = Some(Arc::new(file));
+            }
+            Ok(warnings)
+        }
+        (Err(errors), Ok(_)) | (Ok(_), Err(errors)) => Err(errors),
+        (Err(first), Err(second)) => Err(first.and(second)),
     }
 }
 

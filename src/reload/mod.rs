@@ -2,16 +2,18 @@
 //! read and checked whole first; one with a mistake changes nothing. Then site by site, so that what did not change is
 //! not touched.
 
-use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::Signal;
-use tracing::{debug, error, info, warn};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
 
 use self::watch::Watch;
-use crate::config::{Config, ConfigErrors, ConfigSource, Environment, Overrides};
+use crate::config::{Config, ConfigErrors, ConfigSource, Environment, Overrides, Web};
 use crate::run;
-use crate::server::App;
-use crate::sites::{Changes, Known, Prepared, Running};
+use crate::server::{App, Door, ReloadRequest};
+use crate::sites::{Changes, Known, Prepared, Running as Sites};
 use crate::telemetry::{recorder, systemd};
 
 mod watch;
@@ -39,7 +41,22 @@ pub struct Causes {
 struct Checked {
     config: Config,
     prepared: Prepared,
+    /// `None`: the one that runs is right.
+    door: Option<Door>,
 }
+
+/// What a reload changes.
+pub struct Running<'a> {
+    /// What is served.
+    pub app: &'a App,
+    /// What is polled.
+    pub sites: &'a mut Sites,
+    /// Since when the exporter's own metrics count.
+    pub counted_since: SystemTime,
+}
+
+/// After a mistake the files are read again this often: the one that is mended need not be one that was known.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 impl Typed {
     /// Reads and checks it. Blocks on files.
@@ -59,56 +76,83 @@ impl Typed {
         own.into_iter().chain(config.files()).collect()
     }
 
-    /// Reads and checks it, and builds what it asks for beyond what is `known`. Blocks on files.
-    fn check(&self, known: &Known) -> Result<Checked, ConfigErrors> {
+    /// Reads and checks it, and builds what it asks for beyond what is `known` and `running`. Blocks on files.
+    fn check(&self, running: &Web, known: &Known) -> Result<Checked, ConfigErrors> {
         let config = self.load()?;
+        let door = match running.file == config.web.file {
+            true => None,
+            false => Some(Door::new(config.web.file.as_deref())?),
+        };
         // What only shows when a client is built: a key or a certificate that cannot be used.
         let prepared = Prepared::new(&config, known)
             .map_err(|errors| ConfigErrors::new(&self.source.to_string(), errors.iter().map(ToString::to_string)))?;
-        Ok(Checked { config, prepared })
+        Ok(Checked { config, prepared, door })
     }
 }
 
 /// Lets every new configuration take effect, beginning with `config`, which runs. Never ends.
-pub async fn follow(mut causes: Causes, mut config: Config, app: &App, running: &mut Running) {
+pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running<'_>) {
+    let (reloader, mut requests) = mpsc::channel::<ReloadRequest>(1);
+    running.app.set_reloader(reloader);
     let mut watch = Watch::new(causes.typed.files(&config)).await;
+    let mut mistakes: Option<ConfigErrors> = None;
     loop {
+        let mut answer: Option<oneshot::Sender<_>> = None;
         tokio::select! {
             Some(()) = causes.hangups.recv() => info!("SIGHUP: reading the configuration again"),
+            Some(request) = requests.recv() => {
+                info!("POST /-/reload: reading the configuration again");
+                answer = Some(request.answer);
+            }
             () = watch.changed() => info!("a file of the configuration has changed: reading it again"),
+            () = sleep(TRY_AGAIN_AFTER), if mistakes.is_some() => {}
         }
         // Looked at before they are read, so that what changes meanwhile is read again.
         watch.look().await;
-        let outcome = reload(&causes.typed, &mut config, app, running).await;
-        match &outcome {
-            Ok(()) => watch = Watch::new(causes.typed.files(&config)).await.seen(&watch),
-            Err(mistakes) => {
-                for mistake in mistakes.iter() {
-                    error!(%mistake, "the new configuration has a mistake; the one that runs stays");
-                }
+        let outcome = reload(&causes.typed, &mut config, &mut running).await;
+        recorder::config_loaded(outcome.is_ok());
+        if outcome.is_ok() {
+            watch = Watch::new(causes.typed.files(&config)).await.seen(&watch);
+        }
+        let found = outcome.as_ref().err();
+        if found != mistakes.as_ref() || answer.is_some() {
+            for mistake in found.iter().flat_map(|found| found.iter()) {
+                error!(%mistake, "the new configuration has a mistake; the one that runs stays");
             }
         }
-        recorder::config_loaded(outcome.is_ok());
+        mistakes = found.cloned();
+        if let Some(answer) = answer {
+            // Who asked may have gone.
+            let _ = answer.send(outcome);
+        }
     }
 }
 
-async fn reload(typed: &Typed, config: &mut Config, app: &App, running: &mut Running) -> Result<(), ConfigErrors> {
-    let (reading, known) = (typed.clone(), running.known());
+async fn reload(typed: &Typed, config: &mut Config, running: &mut Running<'_>) -> Result<(), ConfigErrors> {
+    let (reading, web, known) = (typed.clone(), config.web.clone(), running.sites.known());
     // Reading files may hang with the disk they are on; answers and polls must not.
-    let checked = tokio::task::spawn_blocking(move || reading.check(&known)).await;
+    let checked = tokio::task::spawn_blocking(move || reading.check(&web, &known)).await;
     let defect =
         |_| ConfigErrors::new(&typed.source.to_string(), ["reading it panicked: a defect of the exporter".into()]);
-    let Checked { config: new, prepared } = checked.map_err(defect)??;
+    let Checked { config: new, prepared, door } = checked.map_err(defect)??;
     run::log_warnings(&new);
     for section in needs_restart(config, &new) {
         warn!(section, "the configuration has changed where only a restart of the exporter makes it take effect");
     }
-    let (changes, _) = running.take_over(prepared).await;
+    if let Some(door) = door {
+        running.app.replace_door(door);
+    }
+    if new.web != config.web {
+        running.app.configure(&new.web, running.counted_since);
+    }
+    let (changes, _) = running.sites.take_over(prepared).await;
     if changes != Changes::default() {
-        app.replace_sites(running.sites());
+        running.app.replace_sites(running.sites.sites());
     }
     systemd::status(&format!("polling {} site(s)", new.sites.len()));
-    log(&changes);
+    let Changes { added, changed, removed } = &changes;
+    let (added, changed, removed) = (added.join(","), changed.join(","), removed.join(","));
+    info!(added, changed, removed, "the configuration is the one that runs");
     *config = new;
     Ok(())
 }
@@ -121,20 +165,6 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<&'static str> {
         ("[telemetry]", running.telemetry == new.telemetry),
     ];
     parts.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
-}
-
-fn log(changes: &Changes) {
-    let names = |sites: &[Arc<str>]| sites.join(",");
-    let Changes { added, changed, removed } = changes;
-    if *changes == Changes::default() {
-        debug!("every site runs as configured");
-    }
-    info!(
-        added = names(added),
-        changed = names(changed),
-        removed = names(removed),
-        "the configuration is the one that runs"
-    );
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! One connection, from its first byte to its end.
 
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -10,26 +13,101 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::server::TlsStream;
 use tower::ServiceExt;
 
 use super::crowd::Seat;
+use super::door::{Door, Tls};
 use super::pace::{Paced, Times};
 
 /// The most bytes that a request line and headers may have; above it 431.
 const MAX_HEAD: usize = 16 * 1024;
 
+/// The first byte of a TLS connection: a record of a handshake. No request of HTTP begins with it.
+const HANDSHAKE: u8 = 0x16;
+
+/// What is said to who speaks HTTP where HTTPS is spoken.
+const NOT_HTTPS: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
+    content-length: 23\r\nconnection: close\r\n\r\nthis port speaks HTTPS\n";
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// It has shown a certificate that was verified.
+    pub(super) certified: bool,
+}
+
+/// What all connections have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) router: Router,
+    pub(super) door: Arc<ArcSwap<Door>>,
+    pub(super) times: Times,
+    pub(super) stop: watch::Receiver<()>,
+}
+
+/// Serves a connection that has just been accepted, by the newest door.
+pub(super) async fn enter(stream: TcpStream, address: SocketAddr, shared: Shared, seat: Seat) {
+    let mut peer = Peer { address: address.ip(), certified: false };
+    let door = shared.door.load_full();
+    let Some(tls) = &door.tls else {
+        drop(door);
+        return run(stream, peer, shared, seat).await;
+    };
+    let mut stop = shared.stop.clone();
+    let entered = tokio::select! {
+        entered = timeout(shared.times.head, handshake(stream, tls)) => entered.ok().flatten(),
+        () = seat.lost() => None,
+        _ = stop.changed() => None,
+    };
+    if let Some(stream) = entered {
+        let (_, connection) = stream.get_ref();
+        peer.certified = tls.verifies && connection.peer_certificates().is_some();
+        // An old door is not kept by the connections that came in by it.
+        drop(door);
+        run(stream, peer, shared, seat).await;
+    }
+}
+
+/// The stream behind TLS; `None`: the peer did not come that far.
+async fn handshake(mut stream: TcpStream, tls: &Tls) -> Option<TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await.ok()? == 0 {
+        return None;
+    }
+    if first != [HANDSHAKE] {
+        stream.write_all(NOT_HTTPS).await.ok()?;
+        stream.shutdown().await.ok()?;
+        // Closing with bytes unread would reset the connection and take the answer back.
+        let _ = tokio::io::copy(&mut stream.take(MAX_HEAD as u64), &mut tokio::io::sink()).await;
+        return None;
+    }
+    match tls.acceptor.accept(stream).await {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+    }
+}
+
 /// Answers requests until the peer, its pace, the crowd or `stop` ends it. A request that is being answered when
 /// `stop` comes is answered; no further one is taken.
-pub(super) async fn run<S>(stream: S, router: Router, times: Times, seat: Seat, mut stop: watch::Receiver<()>)
+async fn run<S>(stream: S, peer: Peer, shared: Shared, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Shared { router, times, mut stop, .. } = shared;
     let (stream, begun) = Paced::new(stream, times);
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
         seat.renew();
+        request.extensions_mut().insert(peer);
         router.clone().oneshot(request.map(Body::new))
     });
     let connection = http1::Builder::new()

@@ -61,7 +61,7 @@ impl fmt::Display for Escaped<'_> {
 pub(super) fn answer(app: &App) -> Response {
     let mut page = HEAD.to_owned();
     // Writing to a string cannot fail.
-    let _ = put_page(&mut page, &Status::read(app), &app.telemetry_path);
+    let _ = put_page(&mut page, &Status::read(app), &app.web.load().telemetry_path);
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

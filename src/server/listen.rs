@@ -4,15 +4,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::connection::{self, Shared};
 use super::crowd::Crowd;
 use super::pace::Times;
-use super::{App, connection, router};
+use super::{App, Door, router};
 use crate::telemetry;
 
 /// Connections that leave at once when the system gives no further one: enough that a flood does not outrun them.
@@ -53,39 +55,37 @@ fn most_connections(max_open_files: Option<usize>) -> usize {
 /// Serves `app` on all `listeners` until `shutdown` completes; then takes no connection and no request any more,
 /// answers what is in flight, and returns within 5 s.
 pub async fn serve(listeners: Vec<TcpListener>, app: Arc<App>, shutdown: impl Future<Output = ()>) {
-    serve_router(listeners, router(app), shutdown, Manners::default()).await;
+    let door = Arc::clone(&app.door);
+    serve_router(listeners, router(app), door, shutdown, Manners::default()).await;
 }
 
 pub(super) async fn serve_router(
     listeners: Vec<TcpListener>,
     router: Router,
+    door: Arc<ArcSwap<Door>>,
     shutdown: impl Future<Output = ()>,
     manners: Manners,
 ) {
     let (stopper, stop) = watch::channel(());
     let crowd = Crowd::new(manners.connections);
-    let mut doors = JoinSet::new();
+    let shared = Shared { router, door, times: manners.times, stop };
+    let mut accepting = JoinSet::new();
     for listener in listeners {
-        doors.spawn(door(listener, router.clone(), manners, Arc::clone(&crowd), stop.clone()));
+        accepting.spawn(accept(listener, shared.clone(), Arc::clone(&crowd)));
     }
-    drop((stop, router));
+    drop(shared);
     shutdown.await;
     let deadline = Instant::now() + manners.grace;
     let _ = stopper.send(());
-    let closed = timeout_at(deadline, async { while doors.join_next().await.is_some() {} }).await;
+    let closed = timeout_at(deadline, async { while accepting.join_next().await.is_some() {} }).await;
     if closed.is_err() {
         tracing::warn!("stopped with connections still open: their clients did not take their answers in time");
     }
 }
 
 /// Accepts on one listener until `stop`, then waits for the connections that came in by it.
-async fn door(
-    listener: TcpListener,
-    router: Router,
-    manners: Manners,
-    crowd: Arc<Crowd>,
-    mut stop: watch::Receiver<()>,
-) {
+async fn accept(listener: TcpListener, shared: Shared, crowd: Arc<Crowd>) {
+    let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
     let mut next_warning = Instant::now();
     loop {
@@ -98,9 +98,8 @@ async fn door(
             _ = stop.changed() => break,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let stream = prepared(stream);
-                connections.spawn(connection::run(stream, router.clone(), manners.times, crowd.enter(), stop.clone()));
+            Ok((stream, address)) => {
+                connections.spawn(connection::enter(prepared(stream), address, shared.clone(), crowd.enter()));
             }
             // The peer was gone before its turn came.
             Err(error) if is_about_the_peer(&error) => {}
@@ -116,7 +115,7 @@ async fn door(
             }
         }
     }
-    drop(listener);
+    drop((listener, shared));
     while let Some(ended) = connections.join_next().await {
         report(ended);
     }

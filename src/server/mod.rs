@@ -3,17 +3,18 @@
 //!
 //! [`router`] is the whole surface and needs no port; [`serve`] puts it on bound listeners.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::cache::Generation;
@@ -25,6 +26,9 @@ use crate::telemetry;
 mod body;
 mod connection;
 mod crowd;
+mod door;
+#[cfg(test)]
+mod door_tests;
 mod health;
 mod html;
 mod listen;
@@ -33,6 +37,7 @@ mod pace;
 #[cfg(test)]
 mod page_tests;
 mod query;
+mod reload;
 mod scrape;
 #[cfg(test)]
 mod socket_tests;
@@ -40,7 +45,12 @@ mod status;
 #[cfg(test)]
 mod testing;
 
+pub use door::Door;
 pub use listen::serve;
+pub use reload::ReloadRequest;
+
+use connection::Peer;
+use door::Verdict;
 
 /// One site, as the server needs it.
 #[derive(Clone)]
@@ -63,14 +73,22 @@ pub struct Sites {
 
 /// What the handlers share.
 pub struct App {
-    telemetry_path: String,
-    max_requests: usize,
-    scrapes: Option<Arc<Semaphore>>,
+    web: ArcSwap<Settings>,
     sites: ArcSwap<Sites>,
     exposition: Exposition,
     generation: Generation,
     started: SystemTime,
     ready: AtomicBool,
+    door: Arc<ArcSwap<Door>>,
+    lifecycle: bool,
+    reloader: OnceLock<mpsc::Sender<ReloadRequest>>,
+}
+
+/// What `[web]` says of the pages.
+struct Settings {
+    telemetry_path: String,
+    max_requests: usize,
+    scrapes: Option<Arc<Semaphore>>,
 }
 
 /// What a path of the contract asks for.
@@ -80,6 +98,7 @@ enum Page {
     Health,
     Healthy,
     Ready,
+    Reload,
     Status,
     Overview,
     Other,
@@ -98,17 +117,34 @@ impl App {
     /// The state of a server that has just started. `generation` is the one that the slots of `sites` advance.
     #[must_use]
     pub fn new(web: &Web, sites: Sites, exposition: Exposition, generation: Generation) -> Arc<App> {
-        let most = web.max_requests.min(Semaphore::MAX_PERMITS);
         Arc::new(App {
-            telemetry_path: web.telemetry_path.clone(),
-            max_requests: most,
-            scrapes: (most > 0).then(|| Arc::new(Semaphore::new(most))),
+            web: ArcSwap::from_pointee(Settings::new(web)),
             sites: ArcSwap::from_pointee(sites),
             exposition,
             generation,
             started: SystemTime::now(),
             ready: AtomicBool::new(false),
+            door: Arc::default(),
+            lifecycle: web.lifecycle,
+            reloader: OnceLock::new(),
         })
+    }
+
+    /// Lets clients in by another door from now on: the first one, or that of a reload. Connections that are open keep
+    /// the TLS they have; who may come in is judged anew for each request.
+    pub fn replace_door(&self, door: Door) {
+        self.door.store(Arc::new(door));
+    }
+
+    /// Serves as `web` says from now on, but for the addresses. `counted_since`: since when the exporter's own metrics count.
+    pub fn configure(&self, web: &Web, counted_since: SystemTime) {
+        self.web.store(Arc::new(Settings::new(web)));
+        self.exposition.set_created(web.created_samples.then_some(counted_since));
+    }
+
+    /// Who does what `POST /-/reload` asks for. Only the first one counts.
+    pub fn set_reloader(&self, reloader: mpsc::Sender<ReloadRequest>) {
+        let _ = self.reloader.set(reloader);
     }
 
     /// Serves other sites from now on: a reload.
@@ -141,14 +177,23 @@ impl App {
 
     fn page(&self, path: &str) -> Page {
         match path {
-            path if path == self.telemetry_path => Page::Scrape,
+            path if path == self.web.load().telemetry_path => Page::Scrape,
             "/health" => Page::Health,
             "/-/healthy" => Page::Healthy,
             "/-/ready" => Page::Ready,
+            "/-/reload" => Page::Reload,
             "/api/v1/status" => Page::Status,
             "/" => Page::Overview,
             _ => Page::Other,
         }
+    }
+}
+
+impl Settings {
+    fn new(web: &Web) -> Settings {
+        let most = web.max_requests.min(Semaphore::MAX_PERMITS);
+        let scrapes = (most > 0).then(|| Arc::new(Semaphore::new(most)));
+        Settings { telemetry_path: web.telemetry_path.clone(), max_requests: most, scrapes }
     }
 }
 
@@ -160,6 +205,7 @@ impl Page {
             Page::Health => "/health",
             Page::Healthy => "/-/healthy",
             Page::Ready => "/-/ready",
+            Page::Reload => "/-/reload",
             Page::Status => "/api/v1/status",
             Page::Overview => "/",
             Page::Other => "other",
@@ -179,24 +225,70 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     // The body is dropped here: no path takes one, and an unread body makes the connection close after the answer.
     let (request, _) = request.into_parts();
     let page = app.page(request.uri.path());
-    let query = request.uri.query();
-    let mut response = match page {
-        Page::Other => plain(StatusCode::NOT_FOUND, "not found\n"),
-        _ if request.method != Method::GET && request.method != Method::HEAD => {
-            let mut response =
-                plain(StatusCode::METHOD_NOT_ALLOWED, "method not allowed: this path answers GET and HEAD\n");
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    let door = app.door.load_full();
+    let mut response = admitted(&app, &door, page, &request).await;
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    door.dress(response.headers_mut());
+    telemetry::recorder::http_request(page.handler(), response.status().as_u16());
+    response
+}
+
+/// The page, or what is told to who may not see it. Who watches over the process is asked for nothing.
+async fn admitted(app: &App, door: &Door, page: Page, request: &Parts) -> Response {
+    if matches!(page, Page::Healthy | Page::Ready) {
+        return found(app, door, page, request).await;
+    }
+    if !door.has_room() {
+        return wait_a_second(StatusCode::TOO_MANY_REQUESTS, "too many requests (rate_limit): try again later\n");
+    }
+    match door.verdict(&request.headers).await {
+        Verdict::Good => found(app, door, page, request).await,
+        // A balancer that has no credentials, or old ones, still learns whether to send clients here.
+        Verdict::Bad | Verdict::Busy if page == Page::Health && is_read(&request.method) => {
+            health::brief(app, request.uri.query()).await
+        }
+        Verdict::Bad => {
+            let mut response = plain(StatusCode::UNAUTHORIZED, "unauthorized\n");
+            let challenge = HeaderValue::from_static("Basic realm=\"netbackup_exporter\", charset=\"UTF-8\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             response
         }
-        Page::Scrape => scrape::answer(&app, &request.headers, query),
-        Page::Health => health::answer(&app, query).await,
-        Page::Healthy => live::healthy(&app),
-        Page::Ready => live::ready(&app),
-        Page::Status => status::answer(&app),
-        Page::Overview => html::answer(&app),
-    };
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    telemetry::recorder::http_request(page.handler(), response.status().as_u16());
+        Verdict::Busy => {
+            wait_a_second(StatusCode::SERVICE_UNAVAILABLE, "too many passwords wait to be checked: try again later\n")
+        }
+    }
+}
+
+async fn found(app: &App, door: &Door, page: Page, request: &Parts) -> Response {
+    let query = request.uri.query();
+    match page {
+        Page::Other => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Page::Reload => reload::answer(app, door, request).await,
+        _ if !is_read(&request.method) => {
+            not_allowed("GET, HEAD", "method not allowed: this path answers GET and HEAD\n")
+        }
+        Page::Scrape => scrape::answer(app, &request.headers, query),
+        Page::Health => health::answer(app, query).await,
+        Page::Healthy => live::healthy(app),
+        Page::Ready => live::ready(app),
+        Page::Status => status::answer(app),
+        Page::Overview => html::answer(app),
+    }
+}
+
+fn is_read(method: &Method) -> bool {
+    method == Method::GET || method == Method::HEAD
+}
+
+fn not_allowed(allowed: &'static str, text: &'static str) -> Response {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+fn wait_a_second(status: StatusCode, text: impl Into<String>) -> Response {
+    let mut response = plain(status, text);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

@@ -66,7 +66,7 @@ impl<S> Paced<S> {
         timer.as_mut().poll(cx)
     }
 
-    fn or_late(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn or_late<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_pending() {
             let take_by = Instant::now() + self.times.answer;
             let timer = self.write_timer.get_or_insert_with(|| Box::pin(sleep_until(take_by)));
@@ -121,14 +121,22 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         self.stream.is_write_vectored()
     }
 
-    /// Called once everything is written: the peer has kept pace.
+    /// Called once everything is written; when it has been taken too, the peer has kept pace. TLS takes what is written
+    /// into a buffer of its own, so that it is here that a peer is waited for.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.write_timer = None;
-        Pin::new(&mut this.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        let flushed = this.or_late(cx, flushed);
+        if flushed.is_ready() {
+            this.write_timer = None;
+        }
+        flushed
     }
 
+    /// TLS says good-bye, which a peer must take too.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        let closed = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.or_late(cx, closed)
     }
 }

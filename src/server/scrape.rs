@@ -9,21 +9,20 @@ use axum::response::Response;
 use tokio::sync::TryAcquireError;
 
 use super::body::TwoParts;
-use super::{App, plain, query};
+use super::{App, query, wait_a_second};
 use crate::exposition::{Encoding, SiteView, negotiate_encoding, negotiate_format};
 
 pub(super) fn answer(app: &App, headers: &HeaderMap, query: Option<&str>) -> Response {
-    let permit = match app.scrapes.clone().map(tokio::sync::Semaphore::try_acquire_owned) {
+    let web = app.web.load();
+    let permit = match web.scrapes.clone().map(tokio::sync::Semaphore::try_acquire_owned) {
         None => None,
         Some(Ok(permit)) => Some(permit),
         Some(Err(TryAcquireError::NoPermits | TryAcquireError::Closed)) => {
-            let most = app.max_requests;
+            let most = web.max_requests;
             let text = format!(
                 "{most} requests to this path are being answered already (web.max_requests): try again later\n"
             );
-            let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, text);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            return response;
+            return wait_a_second(StatusCode::SERVICE_UNAVAILABLE, text);
         }
     };
     let sites = app.sites.load();

@@ -4,29 +4,34 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::get;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::listen::{Manners, prepared, serve_router};
-use super::router;
 use super::testing::{fixture, web};
+use super::{Door, router};
 
 /// Far more than anything here takes; only a defect reaches it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Server {
-    address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<()>,
+    pub(super) task: JoinHandle<()>,
 }
 
 impl Server {
     async fn start(router: Router, change: impl FnOnce(&mut Manners)) -> Server {
+        Server::behind(Arc::default(), router, change).await
+    }
+
+    pub(super) async fn behind(door: Arc<ArcSwap<Door>>, router: Router, change: impl FnOnce(&mut Manners)) -> Server {
         let mut manners = Manners::default();
         change(&mut manners);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,7 +43,7 @@ impl Server {
         Server {
             address,
             stop: Some(stop),
-            task: tokio::spawn(serve_router(vec![listener], router, shutdown, manners)),
+            task: tokio::spawn(serve_router(vec![listener], router, door, shutdown, manners)),
         }
     }
 
@@ -46,24 +51,24 @@ impl Server {
         Server::start(router(fixture(&web(), &[("paris", true)]).app), change).await
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
     }
 }
 
 /// Everything until the server closes; an abortive close counts as one.
-async fn rest(stream: &mut TcpStream) -> String {
+pub(super) async fn rest(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let _ = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("the server never closed");
     String::from_utf8(bytes).unwrap()
 }
 
 /// One answer, its length taken from its head.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(super) async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let read = async {
         loop {
@@ -81,7 +86,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
+pub(super) const REQUEST: &[u8] = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n";
 
 #[tokio::test]
 async fn a_connection_serves_many_requests_with_an_exact_length() {
@@ -186,7 +191,7 @@ async fn an_idle_connection_is_closed_in_the_end() {
 }
 
 /// 32 MiB: more than the system buffers.
-fn large() -> Router {
+pub(super) fn large() -> Router {
     Router::new().route("/", get(|| async { vec![b'x'; 32 << 20] }))
 }
 

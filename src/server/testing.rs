@@ -56,7 +56,7 @@ pub(super) struct Read {
 pub(super) const TIMEOUT: Duration = Duration::from_secs(120);
 
 pub(super) fn web() -> Web {
-    Web { listen_addresses: Vec::new(), telemetry_path: "/metrics".to_owned(), max_requests: 2, created_samples: false }
+    Web { listen_addresses: Vec::new(), max_requests: 2, ..Web::default() }
 }
 
 /// Sites by name, and whether their primary is there.

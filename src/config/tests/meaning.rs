@@ -34,7 +34,13 @@ fn every_key_is_taken() {
         "api_version = \"10.5\"\n[site.tls]\nserver_name = \"nbu\"\ninsecure_skip_verify = true",
     );
     let listen: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().unwrap(), "[::1]:2".parse().unwrap()];
-    let web = Web { listen_addresses: listen, telemetry_path: "/m/x".into(), max_requests: 0, created_samples: true };
+    let web = Web {
+        listen_addresses: listen,
+        telemetry_path: "/m/x".into(),
+        max_requests: 0,
+        created_samples: true,
+        ..Web::default()
+    };
     assert_eq!(config.web, web);
     assert_eq!(config.health, Health { ttl: seconds(7), timeout: Duration::from_millis(800) });
     assert_eq!(config.state.directory.as_deref(), Some(Path::new("/var/lib/x")));
@@ -313,7 +319,7 @@ fn flags_win_over_the_file_by_the_same_rules() {
     assert_eq!(unchanged.web, config.web);
 
     let listen = vec!["127.0.0.1:2".to_owned(), "[::1]:3".to_owned()];
-    let all = Overrides { listen, telemetry_path: Some("/m".into()), max_requests: Some(0) };
+    let all = Overrides { listen, telemetry_path: Some("/m".into()), max_requests: Some(0), ..Overrides::default() };
     let web = config.clone().with_overrides(&all).unwrap().web;
     assert_eq!(web.listen_addresses.len(), 2);
     assert_eq!((web.telemetry_path.as_str(), web.max_requests), ("/m", 0));
@@ -322,6 +328,7 @@ fn flags_win_over_the_file_by_the_same_rules() {
         listen: vec!["127.0.0.1:2".into(), "127.0.0.1:2".into(), "nowhere".into()],
         telemetry_path: Some("/health".into()),
         max_requests: Some(100_001),
+        ..Overrides::default()
     };
     let errors = config.with_overrides(&bad).unwrap_err().to_string();
     assert_eq!(errors.lines().count(), 4, "{errors}");
