@@ -196,7 +196,10 @@ impl Watch {
     async fn scrape(&mut self, sites: &[&str]) -> Board {
         let query: Vec<_> = sites.iter().map(|site| format!("site={site}")).collect();
         let url = format!("{}/metrics?{}", self.exporter.base, query.join("&"));
-        let answer = self.client.get(url).send().await.unwrap();
+        let answer = match self.client.get(url).send().await {
+            Ok(answer) => answer,
+            Err(error) => panic!("{error:?}\n{:#?}", self.exporter.log().iter().rev().take(20).collect::<Vec<_>>()),
+        };
         assert_eq!(answer.status(), 200);
         let text = answer.text().await.unwrap();
         Board::read(&text)
