@@ -7,8 +7,10 @@ use std::path::Path;
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
+type Target = fn(&[u8]);
+
 /// Every target, and where its corpus lies.
-const TARGETS: [(&str, fn(&[u8])); 6] = [
+const TARGETS: [(&str, Target); 6] = [
     ("accept", targets::accept),
     ("configuration", targets::configuration),
     ("job_page", targets::job_page),

@@ -4,7 +4,7 @@
 //! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
 //! [`storage_units`], [`client`] (which strings it together), `sending` (with `retry` and `circuit`: what survives a
 //! misbehaving primary), `discovery`, `login` and [`probe`]; `credential` is what requests are signed with.
-//! For `check` alone: [`authorization`], [`handshake`] and [`certificate`].
+//! For `check` alone: [`authorization`], [`mod@handshake`] and [`certificate`].
 
 mod attr;
 pub mod authorization;
