@@ -160,11 +160,14 @@ impl<P> Slot<P> {
         })
     }
 
-    /// A slot that goes on with the state of this one, whose task has ended, under other limits.
+    /// A slot that goes on with the state of this one, whose task has ended, under other limits; with the plan for the next
+    /// attempt where that still holds (`keeps_plan`).
     #[must_use]
-    pub fn successor(&self, ttl: Duration, limits: Limits) -> Arc<Slot<P>> {
+    pub fn successor(&self, ttl: Duration, limits: Limits, keeps_plan: bool) -> Arc<Slot<P>> {
         let next = Slot::new(self.collector, ttl, limits, self.generation.clone());
-        next.state.store(Arc::new(State { next_attempt: None, ..State::clone(&self.state.load()) }));
+        let state = State::clone(&self.state.load());
+        let next_attempt = state.next_attempt.filter(|_| keeps_plan);
+        next.state.store(Arc::new(State { next_attempt, ..state }));
         next.progress.store(self.progress.load(Ordering::Acquire), Ordering::Release);
         next
     }

@@ -128,6 +128,7 @@ async fn serve(
         Ok(door) => door,
         Err(mistakes) => return refuse_configuration(&mistakes),
     };
+    let listens = inherited.is_none();
     let listeners = match inherited {
         Some(inherited) => {
             inherited.into_iter().map(TcpListener::from_std).collect::<Result<_, _>>().map_err(Into::into)
@@ -138,7 +139,7 @@ async fn serve(
         Ok(listeners) => listeners,
         Err(error) => return cannot_start(error),
     };
-    let reload = Some(Causes { typed, hangups });
+    let reload = Some(Causes { typed, hangups, listens });
     let ended = run::run(config, listeners, recorder, state, door, reload, shutdown).await;
     match ended {
         Ok(()) => {
@@ -151,12 +152,9 @@ async fn serve(
 
 async fn once(config: &Config, recorder: &Recorder, shutdown: impl Future<Output = ()>) -> ExitCode {
     run::log_warnings(config);
-    let polled = tokio::select! {
-        polled = run::once(config, recorder) => polled,
-        () = shutdown => return ExitCode::FAILURE,
-    };
-    match polled {
-        Ok((text, succeeded)) => {
+    match run::once(config, recorder, shutdown).await {
+        Ok(None) => ExitCode::FAILURE,
+        Ok(Some((text, succeeded))) => {
             let written = std::io::stdout().write_all(text.as_bytes());
             if succeeded && written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }

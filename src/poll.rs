@@ -73,25 +73,8 @@ pub fn start(
     restoring: Restoring,
 ) -> PollTask {
     let (alive, gone) = mpsc::channel(1);
-    let task = tokio::spawn(async move {
-        restore(&site, &*collector, &slot).await;
-        drop(restoring);
-        supervise(site, collector, slot, timeout, alive).await;
-    });
+    let task = tokio::spawn(supervise(site, collector, slot, timeout, (restoring, alive)));
     PollTask { task, gone }
-}
-
-async fn restore(site: &str, collector: &dyn Collector, slot: &Arc<Slot<Rendered>>) {
-    // It goes on where another one has stopped: nothing on disk is newer.
-    if slot.load().snapshot.is_some() {
-        return;
-    }
-    let Some(restored) = collector.restore().await else { return };
-    if let Some(mut writer) = slot.writer() {
-        let (collector, age) = (slot.collector, restored.received.age(Instant::now()));
-        info!(site, collector, ?age, series = restored.rendered.series(), "serving what was read before the restart");
-        writer.restore(Arc::new(restored.rendered), restored.received);
-    }
 }
 
 /// Polls once, for `--once`: publishes into the slot and says whether it succeeded.
@@ -102,14 +85,15 @@ pub async fn once(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<
     slot.load().success
 }
 
-/// `alive` is held by whatever may write into the slot.
+/// `restoring` is held until what was kept is served, `alive` by whatever may write into the slot.
 async fn supervise(
     site: Arc<str>,
     collector: Arc<dyn Collector>,
     slot: Arc<Slot<Rendered>>,
     timeout: Duration,
-    alive: mpsc::Sender<()>,
+    (restoring, alive): (Restoring, mpsc::Sender<()>),
 ) {
+    let mut restoring = Some(restoring);
     let mut deaths: u32 = 0;
     loop {
         let Some(mut writer) = slot.writer() else {
@@ -127,8 +111,10 @@ async fn supervise(
             timeout,
         };
         let lived = Instant::now();
-        let alive = alive.clone();
+        let (alive, restoring) = (alive.clone(), restoring.take());
         let mut task = AbortOnDrop(tokio::spawn(async move {
+            worker.restore(&mut writer).await;
+            drop(restoring);
             worker.run(writer).await;
             drop(alive);
         }));
@@ -174,8 +160,23 @@ struct Worker {
 }
 
 impl Worker {
+    /// Publishes what was kept, if there is nothing newer.
+    async fn restore(&self, writer: &mut Writer<Rendered>) {
+        let slot = Arc::clone(writer.slot());
+        // It goes on where another one has stopped.
+        if slot.load().snapshot.is_some() {
+            return;
+        }
+        slot.promise(Instant::now() + self.timeout);
+        let Some(restored) = self.collector.restore().await else { return };
+        let (site, collector, age) = (&*self.site, slot.collector, restored.received.age(Instant::now()));
+        info!(site, collector, ?age, series = restored.rendered.series(), "serving what was read before the restart");
+        writer.restore(Arc::new(restored.rendered), restored.received);
+    }
+
     async fn run(self, mut writer: Writer<Rendered>) {
         let slot = Arc::clone(writer.slot());
+        self.wait_out(&slot).await;
         loop {
             let started = Instant::now();
             let credential = self.collector.credential_changes();
@@ -189,7 +190,7 @@ impl Worker {
                     if planned < now { next_tick } else { planned }
                 }
             };
-            let is_refused = state.last_failure.as_ref().is_some_and(|failure| failure.reason == Reason::Auth);
+            let has_failed = state.last_failure.is_some();
             drop(state);
             let wall = SystemTime::now() + next.saturating_duration_since(now);
             writer.plan(Some(Stamp { mono: next, wall }));
@@ -197,8 +198,21 @@ impl Worker {
             tokio::select! {
                 () = sleep_until(next) => {}
                 // A new credential need not wait for what the old one has earned.
-                () = self.collector.credential_changed(credential), if is_refused => {}
+                () = self.collector.credential_changed(credential), if has_failed => {}
             }
+        }
+    }
+
+    /// Where a task goes on from another one, what the primary has asked of that one still holds: not to send credentials
+    /// that it refused, and to ask less.
+    async fn wait_out(&self, slot: &Slot<Rendered>) {
+        let state = slot.load_full();
+        let asked = state.last_failure.as_ref().map(|failure| failure.reason);
+        let Some((next, Reason::Auth | Reason::Throttled)) = state.next_attempt.zip(asked) else { return };
+        slot.promise(next.mono);
+        tokio::select! {
+            () = sleep_until(next.mono) => {}
+            () = self.collector.credential_changed(self.collector.credential_changes()) => {}
         }
     }
 

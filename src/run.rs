@@ -2,8 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::join;
 use tokio::net::TcpListener;
 use tracing::{error, info, warn};
 
@@ -126,28 +129,42 @@ pub async fn run(
     restored.within(RESTORE_PATIENCE).await;
     systemd::ready();
     systemd::status(&format!("polling {} site(s)", config.sites.len()));
-    tokio::select! {
-        () = server::serve(listeners, std::sync::Arc::clone(&app), shutdown) => {}
-        () = watchdog(&app) => {}
-        () = follow(reload, config, reload::Running { app: &app, sites: &mut running, counted_since }) => {}
-    }
-    systemd::stopping();
-    running.stop().await;
+    let shutdown = shutdown.shared();
+    let polling = async {
+        tokio::select! {
+            () = shutdown.clone() => {}
+            () = watchdog(&app) => {}
+            () = follow(reload, config, reload::Running { app: &app, sites: &mut running, counted_since }) => {}
+        }
+        systemd::stopping();
+        running.stop().await;
+    };
+    // Sessions end while the last answers are given.
+    join(server::serve(listeners, Arc::clone(&app), shutdown.clone()), polling).await;
     Ok(())
 }
 
-/// Polls every collector of every site once. Returns the exposition and whether every poll succeeded.
+/// Polls every collector of every site once, and ends their sessions, also where `shutdown` completes before that. Returns
+/// the exposition and whether every poll succeeded; `None`: it was told to stop.
 ///
 /// # Errors
 /// Every site whose client cannot be built.
-pub async fn once(config: &Config, recorder: &Recorder) -> Result<(String, bool), Vec<ClientError>> {
+pub async fn once(
+    config: &Config,
+    recorder: &Recorder,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Option<(String, bool)>, Vec<ClientError>> {
     let generation = Generation::default();
     let prepared = Prepared::new(config, &Known::default())?;
     let exposition = Exposition::new(generation.clone(), recorder.own_metrics());
     let mut running = Running::new(generation, None);
-    let (sites, succeeded) = running.poll_once(prepared).await;
+    let succeeded = tokio::select! {
+        succeeded = running.poll_once(prepared) => Some(succeeded),
+        () = shutdown => None,
+    };
+    let polled = succeeded.map(|succeeded| (exposition.text(&running.sites().views), succeeded));
     running.stop().await;
-    Ok((exposition.text(&sites.views), succeeded))
+    Ok(polled)
 }
 
 /// Says what is accepted but should be looked at.

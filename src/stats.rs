@@ -64,13 +64,6 @@ impl Histogram {
         self.sum_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    fn add(&self, other: &Histogram) {
-        for (bucket, other) in self.buckets.iter().zip(&other.buckets) {
-            bucket.fetch_add(other.load(Relaxed), Relaxed);
-        }
-        self.sum_nanos.fetch_add(other.sum_nanos.load(Relaxed), Relaxed);
-    }
-
     /// Count per bucket (not cumulative, the last one is above every bound) and the sum in seconds.
     #[must_use]
     pub fn read(&self) -> ([u64; REQUEST_BUCKETS.len() + 1], f64) {
@@ -83,13 +76,6 @@ struct PerEndpoint {
     template: &'static str,
     codes: Box<[AtomicU64]>,
     duration: Histogram,
-}
-
-impl PerEndpoint {
-    fn new(template: &'static str) -> PerEndpoint {
-        let codes = (0..CODES).map(|_| AtomicU64::new(0)).collect();
-        PerEndpoint { template, codes, duration: Histogram::default() }
-    }
 }
 
 /// What was counted for one endpoint, as the exposition shows it.
@@ -133,7 +119,11 @@ impl ApiStats {
     /// Counts one finished request of the endpoint numbered `slot`.
     pub fn request(&self, slot: usize, template: &'static str, code: Code, took: Duration) {
         let Some(cell) = self.endpoints.0.get(slot) else { return };
-        let endpoint = cell.get_or_init(|| PerEndpoint::new(template));
+        let endpoint = cell.get_or_init(|| PerEndpoint {
+            template,
+            codes: (0..CODES).map(|_| AtomicU64::new(0)).collect(),
+            duration: Histogram::default(),
+        });
         if let Some(count) = endpoint.codes.get(code.index()) {
             count.fetch_add(1, Relaxed);
         }
@@ -141,32 +131,16 @@ impl ApiStats {
         self.answered.store(matches!(code, Code::Status(_)), Relaxed);
     }
 
-    /// Takes over what was counted under an older configuration of the same primary, and what is still true of it: all but
-    /// the verdict on the credentials, the circuit, and what the new configuration has said already.
-    pub fn go_on_from(&self, old: &ApiStats) {
-        for (cell, old) in self.endpoints.0.iter().zip(&old.endpoints.0) {
-            let Some(old) = old.get() else { continue };
-            let endpoint = cell.get_or_init(|| PerEndpoint::new(old.template));
-            for (count, old) in endpoint.codes.iter().zip(&old.codes) {
-                count.fetch_add(old.load(Relaxed), Relaxed);
-            }
-            endpoint.duration.add(&old.duration);
-        }
-        self.received_bytes.fetch_add(old.received(), Relaxed);
-        self.retries.fetch_add(old.retries(), Relaxed);
-        self.answered.store(old.reachable(), Relaxed);
-        if old.clock_known.load(Relaxed) {
-            self.set_clock_offset_ms(old.clock_offset_ms.load(Relaxed));
-        }
-        if self.api_version.load().is_none() {
-            self.api_version.store(old.api_version.load_full());
-        }
-    }
-
     /// Whether the credentials were refused by the last answer that judged them.
     pub fn set_refused(&self, refused: bool) {
         self.refused.store(refused, Relaxed);
         self.judged.store(true, Relaxed);
+    }
+
+    /// There are other credentials, which nobody has judged.
+    pub fn forget_verdict(&self) {
+        self.refused.store(false, Relaxed);
+        self.judged.store(false, Relaxed);
     }
 
     /// Whether any answer has judged the credentials yet: before that, [`ApiStats::refused`] says nothing.
@@ -295,29 +269,6 @@ mod tests {
         assert_eq!(endpoints[0].requests, [("200".to_owned(), 2), ("999".to_owned(), 1), ("timeout".to_owned(), 1)]);
         assert_eq!(endpoints[0].duration.0[2], 4, "30 ms lie below 0.05");
         assert!((endpoints[0].duration.1 - 0.12).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_successor_goes_on_counting_and_forgets_the_verdict() {
-        let old = ApiStats::default();
-        old.request(3, "/admin/jobs", Code::Status(401), Duration::from_millis(30));
-        old.set_refused(true);
-        old.set_circuit_open(true);
-        old.add_received(5);
-        old.set_api_version("13.0");
-        old.set_clock_offset_ms(-500);
-        let new = ApiStats::default();
-        new.go_on_from(&old);
-        new.request(3, "/admin/jobs", Code::Status(401), Duration::from_millis(30));
-        assert_eq!(new.endpoints()[0].requests, [("401".to_owned(), 2)]);
-        assert_eq!(new.endpoints()[0].duration.0[2], 2);
-        assert_eq!((new.received(), new.clock_offset_seconds()), (5, Some(-0.5)));
-        assert_eq!(new.api_version().as_deref(), Some("13.0"));
-        assert!(new.up() && !new.judged() && !new.circuit_open());
-        let fixed = ApiStats::default();
-        fixed.set_api_version("10.0");
-        fixed.go_on_from(&old);
-        assert_eq!(fixed.api_version().as_deref(), Some("10.0"));
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub struct Telemetry {
     pub otlp_endpoint: Option<url::Url>,
     /// The share of polls that is traced, 0 to 1.
     pub sample_ratio: f64,
+    /// The file that held `headers`.
+    pub headers_file: Option<PathBuf>,
     /// Names and values of the headers that are sent along, as `headers_file` held them.
     pub headers: Vec<(String, Secret)>,
 }
@@ -227,7 +229,8 @@ impl Config {
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {
         let web = self.web.file.iter().flat_map(|file| file.files());
-        web.chain(self.sites.iter().flat_map(Site::files).map(Path::to_owned)).collect()
+        let telemetry = self.telemetry.headers_file.clone();
+        web.chain(telemetry).chain(self.sites.iter().flat_map(Site::files).map(Path::to_owned)).collect()
     }
 
     /// A configuration of these sites with every other default, for programs that start without a file.
@@ -259,7 +262,7 @@ impl Default for Health {
 
 impl Default for Telemetry {
     fn default() -> Telemetry {
-        Telemetry { otlp_endpoint: None, sample_ratio: 1.0, headers: Vec::new() }
+        Telemetry { otlp_endpoint: None, sample_ratio: 1.0, headers_file: None, headers: Vec::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[telemetry]` checked: where traces go, how many, and with which headers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -25,7 +25,7 @@ pub(super) fn resolve(raw: &RawTelemetry, directory: &Path, mistakes: &mut Mista
         }
         url
     });
-    let headers = raw.headers_file.given().and_then(|typed| headers(typed, directory, mistakes)).unwrap_or_default();
+    let headers = raw.headers_file.given().and_then(|typed| headers(typed, directory, mistakes));
     if !raw.otlp_endpoint.is_there() {
         let idle =
             [raw.sample_ratio.given().map(|typed| &typed.spot), raw.headers_file.given().map(|typed| &typed.spot)];
@@ -39,7 +39,9 @@ pub(super) fn resolve(raw: &RawTelemetry, directory: &Path, mistakes: &mut Mista
     {
         mistakes.warn(&typed.spot, "with an http otlp_endpoint these headers travel in clear; use https");
     }
-    Telemetry { otlp_endpoint, sample_ratio: raw.sample_ratio.or(Telemetry::default().sample_ratio), headers }
+    let (headers_file, headers) = headers.unzip();
+    let (sample_ratio, headers) = (raw.sample_ratio.or(Telemetry::default().sample_ratio), headers.unwrap_or_default());
+    Telemetry { otlp_endpoint, sample_ratio, headers_file, headers }
 }
 
 /// The URL that traces are sent to.
@@ -71,12 +73,16 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn headers(typed: &Typed<String>, directory: &Path, mistakes: &mut Mistakes) -> Option<Vec<(String, Secret)>> {
+fn headers(
+    typed: &Typed<String>,
+    directory: &Path,
+    mistakes: &mut Mistakes,
+) -> Option<(PathBuf, Vec<(String, Secret)>)> {
     let path = site::path(typed, directory, mistakes)?;
     let headers = files::read_regular(&path).and_then(|bytes| read_headers(&bytes));
     let headers = headers.map_err(|message| mistakes.error(&typed.spot, message)).ok()?;
     site::warn_if_world_readable(&path, typed, mistakes);
-    Some(headers)
+    Some((path, headers))
 }
 
 /// Reads `Name: value` a line. A mistake is told by its number: the line may hold a key.

@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use super::attr::Attr;
+use super::credential::Credentials;
 use super::endpoint::Endpoint;
 use super::error::{BuildError, Error};
 use super::exchange::{Answer, Exchange, Request};
@@ -77,17 +78,67 @@ impl Client {
         Client::in_environment(site, stats, &process_environment())
     }
 
+    /// The client of the same primary under another configuration: counts on in the same statistics, and where it signs in
+    /// as before (`signs_in_alike`) it has the same key or session, and what is known of them. Nothing changes until it
+    /// begins.
+    ///
+    /// # Errors
+    /// As of [`Client::new`].
+    pub fn successor(&self, site: &Site, signs_in_alike: bool) -> Result<Client, BuildError> {
+        let old = &self.0.exchange;
+        let credentials = signs_in_alike.then(|| Arc::clone(&old.credentials));
+        Client::build(site, Arc::clone(&old.stats), credentials, &process_environment())
+    }
+
+    /// Says in the statistics what is true of this client from now on. `before`: the one that it follows.
+    pub fn begin(&self, site: &Site, before: Option<&Client>) {
+        let stats = self.stats();
+        if let ApiVersionChoice::Fixed(major, minor) = site.api_version {
+            stats.set_api_version(&ApiVersion::new(major, minor).to_string());
+        }
+        stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
+        stats.set_circuit_open(false);
+        if before.is_some_and(|before| !before.signs_in_like(self)) {
+            stats.forget_verdict();
+        }
+    }
+
+    /// Whether both have the same key or session.
+    #[must_use]
+    pub fn signs_in_like(&self, other: &Client) -> bool {
+        Arc::ptr_eq(&self.0.exchange.credentials, &other.0.exchange.credentials)
+    }
+
+    /// Says that requests which are cut off from now on are no failures: another client takes over.
+    pub fn retire(&self) {
+        self.0.exchange.is_retired.store(true, Relaxed);
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn statistics(&self) -> Arc<ApiStats> {
+        Arc::clone(&self.0.exchange.stats)
+    }
+
     /// As [`Client::new`], with the proxy variables of `environment`.
     pub(super) fn in_environment(
         site: &Site,
         stats: Arc<ApiStats>,
         environment: &Environment,
     ) -> Result<Client, BuildError> {
-        if let ApiVersionChoice::Fixed(major, minor) = site.api_version {
-            stats.set_api_version(&ApiVersion::new(major, minor).to_string());
-        }
+        let client = Client::build(site, stats, None, environment)?;
+        client.begin(site, None);
+        Ok(client)
+    }
+
+    fn build(
+        site: &Site,
+        stats: Arc<ApiStats>,
+        credentials: Option<Arc<Credentials>>,
+        environment: &Environment,
+    ) -> Result<Client, BuildError> {
         Ok(Client(Arc::new(Inner {
-            exchange: Exchange::new(site, stats, environment)?,
+            exchange: Exchange::new(site, stats, credentials, environment)?,
             versions: Negotiation::new(site.api_version),
             discovery: Mutex::new(()),
             permits: Semaphore::new(site.poll.max_requests.clamp(1, Semaphore::MAX_PERMITS)),

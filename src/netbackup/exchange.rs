@@ -59,8 +59,11 @@ pub(crate) struct Exchange {
     pub(crate) site: Arc<str>,
     pub(crate) stats: Arc<ApiStats>,
     transport: Transport,
-    pub(super) credentials: Credentials,
+    /// Shared with the client before this one, where that signed in in the same way.
+    pub(super) credentials: Arc<Credentials>,
     pub(super) circuit: Circuit,
+    /// Another client has taken over: what is cut off is no failure.
+    pub(super) is_retired: AtomicBool,
     /// Whether a connection may be waiting in the pool, and so may have been closed under a request.
     pooled: AtomicBool,
     server: trace::Server,
@@ -73,13 +76,19 @@ struct Count<'a> {
     circuit: Option<&'a Circuit>,
     endpoint: Endpoint,
     started: Instant,
-    code: Code,
+    /// `None`: it was cut off, by a deadline unless the client is retired.
+    code: Option<Code>,
+    is_retired: &'a AtomicBool,
 }
 
 impl Drop for Count<'_> {
     fn drop(&mut self) {
-        self.stats.request(self.endpoint.slot(), self.endpoint.template(), self.code, self.started.elapsed());
-        if let (Some(circuit), Code::NoAnswer(reason)) = (self.circuit, self.code) {
+        if self.code.is_none() && self.is_retired.load(Relaxed) {
+            return;
+        }
+        let code = self.code.unwrap_or(Code::NoAnswer(Reason::Timeout));
+        self.stats.request(self.endpoint.slot(), self.endpoint.template(), code, self.started.elapsed());
+        if let (Some(circuit), Code::NoAnswer(reason)) = (self.circuit, code) {
             circuit.failed(self.started, reason);
         }
     }
@@ -89,18 +98,22 @@ impl Exchange {
     pub(crate) fn new(
         site: &Site,
         stats: Arc<ApiStats>,
+        credentials: Option<Arc<Credentials>>,
         environment: &Environment,
     ) -> Result<Exchange, super::BuildError> {
         let transport = Transport::new(site, environment)?;
-        let credentials = Credentials::new(&site.name, &site.credential)?;
+        let credentials = match credentials {
+            Some(credentials) => credentials,
+            None => Arc::new(Credentials::new(&site.name, &site.credential)?),
+        };
         let server = trace::Server::of(&site.url);
-        stats.set_tls_unverified(site.url.scheme() == "https" && site.tls.insecure_skip_verify);
         Ok(Exchange {
             site: Arc::clone(&site.name),
             circuit: Circuit::new(&site.name, &stats),
             stats,
             transport,
             credentials,
+            is_retired: AtomicBool::new(false),
             pooled: AtomicBool::new(false),
             server,
         })
@@ -161,9 +174,9 @@ impl Exchange {
         }
 
         let started = Instant::now();
-        let code = Code::NoAnswer(Reason::Timeout);
         let circuit = budget.of_poll.then_some(&self.circuit);
-        let mut count = Count { stats: &self.stats, circuit, endpoint, started, code };
+        let is_retired = &self.is_retired;
+        let mut count = Count { stats: &self.stats, circuit, endpoint, started, code: None, is_retired };
         let mut sent = SystemTime::now();
         let mut sent_at = started;
         let mut retried = false;
@@ -195,7 +208,7 @@ impl Exchange {
                 }
                 Err(error) => {
                     let reason = classify(&error, false);
-                    count.code = Code::NoAnswer(reason);
+                    count.code = Some(Code::NoAnswer(reason));
                     tracing::debug!(site = %self.site, endpoint = facts.template, request_id = id, %reason, "no answer");
                     return Err(self.broken(endpoint, reason, error));
                 }
@@ -203,7 +216,7 @@ impl Exchange {
         };
         let latency = sent_at.elapsed();
         let status = response.status().as_u16();
-        count.code = Code::Status(status);
+        count.code = Some(Code::Status(status));
         self.circuit.answered();
         let answer = self.read(request, response, status).await;
         if let Some(sent) = &authorization {

@@ -298,7 +298,7 @@ async fn a_stopped_task_writes_no_more() {
     assert!(slot.writer().is_some(), "nobody writes the slot");
     sleep(TTL * 3).await;
     assert_eq!((slot.load().polls, collector.starts.lock().unwrap().len()), (1, 2));
-    let next = slot.successor(TTL / 2, slot.limits);
+    let next = slot.successor(TTL / 2, slot.limits, false);
     assert_eq!((next.load().polls, next.ttl), (1, TTL / 2));
     assert!(next.load().snapshot.is_some() && next.load().next_attempt.is_none());
 }

@@ -35,6 +35,8 @@ pub struct Causes {
     pub typed: Typed,
     /// SIGHUP.
     pub hangups: Signal,
+    /// The listeners are those of the configuration, not of the service manager.
+    pub listens: bool,
 }
 
 /// A configuration that was read and checked whole.
@@ -94,25 +96,41 @@ impl Typed {
 pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running<'_>) {
     let (reloader, mut requests) = mpsc::channel::<ReloadRequest>(1);
     running.app.set_reloader(reloader);
+    let started = config.clone();
     let mut watch = Watch::new(causes.typed.files(&config)).await;
     let mut mistakes: Option<ConfigErrors> = None;
+    // Files may have changed between the moment they were read and the one from which they are watched.
+    let mut is_unsure = true;
     loop {
         let mut answer: Option<oneshot::Sender<_>> = None;
         tokio::select! {
+            biased;
+            () = std::future::ready(()), if is_unsure => {}
             Some(()) = causes.hangups.recv() => info!("SIGHUP: reading the configuration again"),
             Some(request) = requests.recv() => {
                 info!("POST /-/reload: reading the configuration again");
                 answer = Some(request.answer);
             }
             () = watch.changed() => info!("a file of the configuration has changed: reading it again"),
-            () = sleep(TRY_AGAIN_AFTER), if mistakes.is_some() => {}
+            () = sleep(TRY_AGAIN_AFTER), if mistakes.is_some() => if !watch.is_at_rest().await {
+                continue;
+            }
         }
+        let is_quiet = std::mem::take(&mut is_unsure);
         // Looked at before they are read, so that what changes meanwhile is read again.
         watch.look().await;
-        let outcome = reload(&causes.typed, &mut config, &mut running).await;
+        let outcome = reload(&causes.typed, &mut config, &mut running, is_quiet).await;
         recorder::config_loaded(outcome.is_ok());
         if outcome.is_ok() {
-            watch = Watch::new(causes.typed.files(&config)).await.seen(&watch);
+            for part in needs_restart(&started, &config, causes.listens) {
+                warn!(
+                    part,
+                    "the configuration differs from what runs where only a restart of the exporter changes that"
+                );
+            }
+            let files = causes.typed.files(&config);
+            is_unsure = !watch.watches(&files);
+            watch = Watch::new(files).await.seen(&watch);
         }
         let found = outcome.as_ref().err();
         if found != mistakes.as_ref() || answer.is_some() {
@@ -128,16 +146,21 @@ pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running
     }
 }
 
-async fn reload(typed: &Typed, config: &mut Config, running: &mut Running<'_>) -> Result<(), ConfigErrors> {
+/// `is_quiet`: nobody has said that anything has changed.
+async fn reload(
+    typed: &Typed,
+    config: &mut Config,
+    running: &mut Running<'_>,
+    is_quiet: bool,
+) -> Result<(), ConfigErrors> {
     let (reading, web, known) = (typed.clone(), config.web.clone(), running.sites.known());
     // Reading files may hang with the disk they are on; answers and polls must not.
     let checked = tokio::task::spawn_blocking(move || reading.check(&web, &known)).await;
     let defect =
         |_| ConfigErrors::new(&typed.source.to_string(), ["reading it panicked: a defect of the exporter".into()]);
     let Checked { config: new, prepared, door } = checked.map_err(defect)??;
-    run::log_warnings(&new);
-    for section in needs_restart(config, &new) {
-        warn!(section, "the configuration has changed where only a restart of the exporter makes it take effect");
+    if !is_quiet || new.warnings != config.warnings {
+        run::log_warnings(&new);
     }
     if let Some(door) = door {
         running.app.replace_door(door);
@@ -146,23 +169,26 @@ async fn reload(typed: &Typed, config: &mut Config, running: &mut Running<'_>) -
         running.app.configure(&new.web, running.counted_since);
     }
     let (changes, _) = running.sites.take_over(prepared).await;
-    if changes != Changes::default() {
-        running.app.replace_sites(running.sites.sites());
+    running.app.replace_sites(running.sites.sites());
+    if !is_quiet {
+        running.sites.reread_credentials();
     }
     systemd::status(&format!("polling {} site(s)", new.sites.len()));
-    let Changes { added, changed, removed } = &changes;
-    let (added, changed, removed) = (added.join(","), changed.join(","), removed.join(","));
-    info!(added, changed, removed, "the configuration is the one that runs");
+    if !is_quiet || changes != Changes::default() {
+        let Changes { added, changed, removed } = &changes;
+        let (added, changed, removed) = (added.join(","), changed.join(","), removed.join(","));
+        info!(added, changed, removed, "the configuration is the one that runs");
+    }
     *config = new;
     Ok(())
 }
 
-/// What cannot change while the exporter runs, and differs.
-fn needs_restart(running: &Config, new: &Config) -> Vec<&'static str> {
+/// What differs from the configuration that the exporter has started with, and cannot change while it runs.
+fn needs_restart(started: &Config, new: &Config, listens: bool) -> Vec<&'static str> {
     let parts = [
-        ("[web] listen_address", running.web.listen_addresses == new.web.listen_addresses),
-        ("[state] directory", running.state == new.state),
-        ("[telemetry]", running.telemetry == new.telemetry),
+        ("[web] listen_address", !listens || started.web.listen_addresses == new.web.listen_addresses),
+        ("[state] directory", started.state == new.state),
+        ("[telemetry]", started.telemetry == new.telemetry),
     ];
     parts.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }
@@ -176,11 +202,12 @@ mod tests {
     fn what_needs_a_restart_is_named_without_values() {
         let site = Site::new("paris", "https://a".parse().unwrap(), Credential::ApiKey(Secret::new("k".into())));
         let running = Config::of_sites(vec![site]);
-        assert!(needs_restart(&running, &running.clone()).is_empty());
+        assert!(needs_restart(&running, &running.clone(), true).is_empty());
         let mut new = running.clone();
         new.web.listen_addresses = vec!["127.0.0.1:1".parse().unwrap()];
         new.state.directory = Some("/elsewhere".into());
         new.web.max_requests = 1;
-        assert_eq!(needs_restart(&running, &new), ["[web] listen_address", "[state] directory"]);
+        assert_eq!(needs_restart(&running, &new, true), ["[web] listen_address", "[state] directory"]);
+        assert_eq!(needs_restart(&running, &new, false), ["[state] directory"]);
     }
 }

@@ -64,6 +64,16 @@ impl Watch {
         }
     }
 
+    /// Whether every file is as it was when [`Watch::look`] was last called.
+    pub async fn is_at_rest(&self) -> bool {
+        look_at(self.files.clone()).await.is_some_and(|now| now == self.seen)
+    }
+
+    /// Whether it watches all of `files`.
+    pub fn watches(&self, files: &[PathBuf]) -> bool {
+        files.iter().all(|file| self.files.contains(file))
+    }
+
     /// The same, but files that `before` knew count as changed if they are not as it last saw them.
     pub fn seen(mut self, before: &Watch) -> Watch {
         for (file, seen) in self.files.iter().zip(&mut self.seen) {

@@ -12,6 +12,7 @@ use crate::stats::ApiStats;
 /// Every site of a configuration: left as it runs, or ready to be put in its place. Nothing has been asked of a primary.
 pub struct Prepared {
     pub(super) sites: Vec<Planned>,
+    pub(super) health: Health,
 }
 
 pub(super) enum Planned {
@@ -24,22 +25,20 @@ pub(super) enum Planned {
 pub(super) struct Built {
     pub(super) settings: Settings,
     pub(super) client: Client,
-    pub(super) stats: Arc<ApiStats>,
 }
 
-/// Everything that decides how one site runs.
+/// Everything that decides how one site is polled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) site: Site,
-    pub(super) health: Health,
     pub(super) created_samples: bool,
     /// Of the contents of the files of `[site.tls]`, which are read when a client is built and at no other time.
     tls: Option<u64>,
 }
 
 /// How the sites run now.
-#[derive(Debug, Default, Clone)]
-pub struct Known(pub(super) Vec<Settings>);
+#[derive(Default, Clone)]
+pub struct Known(pub(super) Vec<(Settings, Client)>);
 
 impl Prepared {
     /// Builds the clients of the sites that are not `known` to run like this. Blocks on files.
@@ -50,28 +49,35 @@ impl Prepared {
         let (mut sites, mut errors) = (Vec::new(), Vec::new());
         for site in &config.sites {
             let settings = Settings::new(site, config);
-            if known.0.contains(&settings) {
-                sites.push(Planned::Unchanged(Arc::clone(&site.name)));
-                continue;
-            }
-            let stats = Arc::new(ApiStats::default());
-            match Client::new(site, Arc::clone(&stats)) {
-                Ok(client) => sites.push(Planned::Built(Box::new(Built { settings, client, stats }))),
+            let before = known.0.iter().find(|(before, _)| before.site.name == site.name);
+            let client = match before {
+                Some((before, _)) if *before == settings => {
+                    sites.push(Planned::Unchanged(Arc::clone(&site.name)));
+                    continue;
+                }
+                Some((before, client)) if before.is_same_primary(&settings) => {
+                    client.successor(site, before.site.credential == site.credential)
+                }
+                _ => Client::new(site, Arc::new(ApiStats::default())),
+            };
+            match client {
+                Ok(client) => sites.push(Planned::Built(Box::new(Built { settings, client }))),
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(Prepared { sites }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Prepared { sites, health: config.health }) } else { Err(errors) }
     }
 }
 
 impl Settings {
     fn new(site: &Site, config: &Config) -> Settings {
-        Settings {
-            site: site.clone(),
-            health: config.health,
-            created_samples: config.web.created_samples,
-            tls: tls_files(&site.tls),
-        }
+        Settings { site: site.clone(), created_samples: config.web.created_samples, tls: tls_files(&site.tls) }
+    }
+
+    /// At another address nothing that was counted or read is known to be about the same primary; whether its jobs are,
+    /// the jobs collector finds out.
+    pub(super) fn is_same_primary(&self, other: &Settings) -> bool {
+        self.site.url == other.site.url
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Memory {
     pub offered: Option<Instant>,
     /// The file has been read, so that what is remembered is newer.
     is_restored: bool,
+    /// What is remembered may be served as it is.
+    is_servable: bool,
     /// When the last answer of the last complete poll had arrived.
     received: Option<SystemTime>,
     store: Option<Store>,
@@ -29,13 +31,22 @@ pub struct Memory {
 impl Memory {
     /// Nothing has been read; `store`: where it is kept, if anywhere.
     pub fn new(settings: Settings, store: Option<Store>) -> Memory {
-        Memory { feed: Feed::new(settings.clone()), offered: None, is_restored: false, received: None, store, settings }
+        Memory {
+            feed: Feed::new(settings.clone()),
+            offered: None,
+            is_restored: false,
+            is_servable: false,
+            received: None,
+            store,
+            settings,
+        }
     }
 
     /// Takes in what was kept. Returns when the last answer of it had arrived, where it may be served as it is. Blocks.
     pub fn restore(&mut self) -> Option<Stamp> {
         if std::mem::replace(&mut self.is_restored, true) {
-            return None;
+            // Whoever read it may have been stopped before that was shown.
+            return self.received.filter(|_| self.is_servable).map(Stamp::of);
         }
         let store = self.store.as_mut()?;
         let mut feed = Feed::new(self.settings.clone());
@@ -50,7 +61,7 @@ impl Memory {
         // Another address may lead to another primary, which the first poll finds out.
         let may_be_served = is_whole && !feed.has_moved();
         self.feed = feed;
-        self.received = Some(received);
+        (self.received, self.is_servable) = (Some(received), may_be_served);
         may_be_served.then(|| Stamp::of(received))
     }
 
@@ -67,24 +78,25 @@ impl Memory {
             store.distrust();
         }
         let forgotten = Feed::new(old.settings.clone());
-        let (mut old, received) = (std::mem::replace(&mut old.feed, forgotten), old.received);
+        let (was_servable, received) = (old.is_servable, old.received);
+        let mut old = std::mem::replace(&mut old.feed, forgotten);
         // Without a complete poll there is nothing worth having.
         let Some(received) = received else { return };
         let mut feed = Feed::new(self.settings.clone());
-        let handed_over: Result<(), Infallible> = old.everything(received, |part| {
+        let _: Result<(), Infallible> = old.everything(received, |part| {
             feed.restore(part.clone());
             Ok(())
         });
-        if handed_over.is_ok() && feed.restored(None).is_some() {
-            self.feed = feed;
-            self.received = Some(received);
-        }
+        // It may be on its way to a new baseline, with counters that go on.
+        let is_complete = feed.restored(None).is_some();
+        self.is_servable = was_servable && is_complete && !feed.has_moved();
+        (self.feed, self.received) = (feed, Some(received));
     }
 
     /// Keeps what has changed. The poll whose last answer came at `received` is complete. Failures are counted and logged by
     /// the store, and then everything is written at the next poll. Blocks.
     pub fn keep(&mut self, received: SystemTime) {
-        self.received = Some(received);
+        (self.received, self.is_servable) = (Some(received), true);
         let Memory { feed, store: Some(store), .. } = self else { return };
         if !feed.has_changed() && store.is_sound() {
             store.touch(received);
