@@ -281,6 +281,8 @@ impl Client {
         let versions = &self.0.versions;
         let mut version = self.version(ask.lane).await?;
         let mut asked_again = false;
+        // Every version was tried not long ago: from then on one a request, down the ladder and over again.
+        let was_refused = self.is_version_refused();
         for _ in 0..MOST_VERSIONS {
             let refused = match self.send(ask, version).await {
                 Ok(answer) => {
@@ -293,6 +295,7 @@ impl Client {
             };
             let give_up = |error| if versions.is_taken(version) { error } else { self.no_version(error) };
             version = match versions.refused(version) {
+                AfterRefusal::Send(_) if was_refused => return Err(give_up(refused)),
                 AfterRefusal::Send(next) => next,
                 AfterRefusal::AskAgain if !asked_again => {
                     asked_again = true;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -115,7 +116,7 @@ impl KeyCommand {
 async fn run(words: &[String]) -> Result<Secret, String> {
     match tokio::time::timeout(LONGEST_RUN, run_to_end(words)).await {
         Ok(ended) => ended,
-        // Dropping it has killed it.
+        // Dropping it has killed it, and what it had started.
         Err(_) => Err(format!("did not end within {LONGEST_RUN:?} and was stopped")),
     }
 }
@@ -128,8 +129,10 @@ async fn run_to_end(words: &[String]) -> Result<Secret, String> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("could not be started ({})", error.kind()))?;
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err("could not be started (no pipe)".to_owned());
     };
@@ -153,7 +156,18 @@ async fn run_to_end(words: &[String]) -> Result<Secret, String> {
             () = &mut drain => ended.await?,
         }
     };
+    group.0 = None;
     key_of(&printed, status, complained)
+}
+
+/// A program with all that it has started: a script waits for what it calls, and killing it alone leaves that behind.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Gone already, most likely.
+        let _ = self.0.map(|leader| kill_process_group(leader, Signal::KILL));
+    }
 }
 
 fn key_of(printed: &[u8], status: ExitStatus, complained: usize) -> Result<Secret, String> {

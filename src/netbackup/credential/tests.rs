@@ -341,3 +341,27 @@ async fn a_change_is_counted_once_however_many_ask() {
     assert!(others.load(SeqCst) >= 1);
     assert_eq!(credentials.changes(), 1);
 }
+
+#[tokio::test]
+async fn what_a_stopped_program_has_started_ends_with_it() {
+    let (_directory, path) = file("");
+    let credentials = credentials(&shell(&format!("sleep 600 & echo $! > {}; wait", path.display())));
+    let child = || std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    {
+        let mut header = std::pin::pin!(credentials.header());
+        while child().is_none() {
+            let _ = tokio::time::timeout(Duration::from_millis(20), header.as_mut()).await;
+        }
+        // Dropped here, as a poll is at its deadline.
+    }
+    let stat = format!("/proc/{}/stat", child().unwrap());
+    // A zombie until somebody collects it, and nobody's business then.
+    let lives = || std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+    for _ in 0..500 {
+        if !lives() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it lives on");
+}

@@ -112,7 +112,8 @@ async fn storage_units_are_read_by_offset_whatever_the_count_says() {
 async fn a_list_without_end_is_too_large() {
     let primary = Primary::new(|seen| {
         let offset: u64 = seen.parameter("page[offset]").map_or(0, |offset| offset.parse().unwrap());
-        json(format!(r#"{{"data":[],"meta":{{"pagination":{{"next":{}}}}}}}"#, offset + 1))
+        let rows = [r#"{"attributes":{"name":"u"}}"#; 25].join(",");
+        json(format!(r#"{{"data":[{rows}],"meta":{{"pagination":{{"next":{}}}}}}}"#, offset + 25))
     })
     .await;
     let (client, _) = primary.client();
@@ -128,4 +129,17 @@ async fn an_empty_list_is_no_error() {
     // On another thread, because the poll loop does so: the futures must be Send.
     let walk = tokio::spawn(async move { client.walk_jobs(&query(), &mut |_| ()).await }).await.unwrap().unwrap();
     assert_eq!(walk, Walk { pages: 1, rows: 0, rejected: 0, more: false });
+}
+
+#[tokio::test]
+async fn a_list_of_nearly_empty_pages_without_end_is_given_up_early() {
+    let primary = Primary::new(|seen| {
+        let page: u64 = seen.parameter("page[after]").and_then(|after| after.parse().ok()).unwrap_or(0);
+        json(job_page(3 * page + 1..3 * page + 4, Some(&(page + 1).to_string())))
+    })
+    .await;
+    let (client, _) = primary.client();
+    let error = client.walk_jobs(&query(), &mut |_| {}).await.unwrap_err();
+    assert_eq!(error.reason(), Reason::TooLarge);
+    assert!(primary.seen().len() <= 301, "{}", primary.seen().len());
 }

@@ -155,3 +155,16 @@ async fn one_endpoint_that_refuses_does_not_make_the_primary_unsupported() {
     assert!(client.count_jobs(None).await.is_err());
     assert!(!client.is_version_refused());
 }
+
+#[tokio::test]
+async fn a_primary_that_refuses_every_version_is_not_tried_with_all_of_them_again_and_again() {
+    let primary = Primary::new(|_| complaint(406, 8952)).await;
+    let (client, _) = primary.client();
+    let mut before = 0;
+    for (call, most) in [(1, 9), (2, 3), (3, 3), (4, 3)] {
+        assert_eq!(client.count_jobs(None).await.unwrap_err().reason(), Reason::Version);
+        let seen = primary.seen().len();
+        assert!(seen - before <= most, "call {call}: {} requests", seen - before);
+        before = seen;
+    }
+}
