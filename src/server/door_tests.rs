@@ -414,20 +414,23 @@ async fn who_came_in_by_other_tls_has_to_leave() {
     let strict = |ca: &str| format!("  client_auth_type: RequireAndVerifyClientCert\n  client_ca: {ca}");
     let app = fixture(&web(), SITES).app;
     let exchange = |text: &str| app.replace_door(door(text).unwrap());
-    let server = Server::behind(app.door.subscribe(), router(Arc::clone(&app)), |_| {}).await;
+    // No time of theirs sends them away before the test gives up.
+    let patient = |manners: &mut super::listen::Manners| manners.times.head = 2 * PATIENCE;
+    let server = Server::behind(app.door.subscribe(), router(Arc::clone(&app)), patient).await;
 
+    // Each first one is inside when the second is answered.
+    let mut silent = server.connect().await;
     let mut plain = server.connect().await;
     plain.write_all(REQUEST).await.unwrap();
     answer(&mut plain).await;
-    let mut silent = server.connect().await;
     exchange(&tls_config(&identity, &strict(&ca(&authority))));
     assert_eq!((rest(&mut plain).await, rest(&mut silent).await), (String::new(), String::new()), "without TLS");
 
+    let mut shaking = server.connect().await;
+    shaking.write_all(&[0x16, 3, 1, 1, 0, 1]).await.unwrap();
     let mut certified = connect(&server, &authority.client(Some(&known))).await.unwrap();
     certified.write_all(REQUEST).await.unwrap();
     answer(&mut certified).await;
-    let mut shaking = server.connect().await;
-    shaking.write_all(&[0x16, 3, 1, 1, 0, 1]).await.unwrap();
     exchange(&tls_config(&identity, &strict(&ca(&Authority::new()))));
     assert_eq!(rest(&mut certified).await, "", "certified by an authority that no longer counts");
     assert_eq!(rest(&mut shaking).await, "", "amid the handshake");
@@ -467,10 +470,10 @@ async fn what_is_being_answered_is_answered_before_a_client_leaves() {
     };
     let (exchange, door) = watch::channel(Arc::<Door>::default());
     let server = Server::behind(door, axum::Router::new().fallback(handler), |_| {}).await;
+    let mut idle = server.connect().await;
     let mut client = server.connect().await;
     client.write_all(REQUEST).await.unwrap();
     entered.notified().await;
-    let mut idle = server.connect().await;
     exchange.send_replace(tls_door(&Authority::new().issue("localhost", "127.0.0.1"), "").borrow().clone());
     assert_eq!(rest(&mut idle).await, "");
     go_on.notify_one();
