@@ -1,5 +1,5 @@
 //! The exporter's own door with clients as they are: the real binary, curl, and a crowd.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test reports by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test reports by panicking")]
 #![expect(
     clippy::indexing_slicing,
     clippy::print_stderr,
