@@ -2,10 +2,11 @@
 # What a crowd costs a scrape: CONNECTIONS clients come as fast as they can and ask for nothing, on plain HTTP, before TLS
 # (no handshake) and behind it (one each), while /metrics is scraped over a new connection every 100 ms. Prints median,
 # p99 and slowest scrape while the crowd comes and while it stays, and resident memory before and after.
-# The crowd, the scraper and the exporter share the machine, on loopback only; it ends by itself.
+# The crowd, the scraper and the exporter share the machine, on loopback only; it ends by itself. Who has asked for nothing
+# is sent away after 10 s, so SECONDS should be below.
 # Needs python3, curl, openssl. Usage: benches/crowd.sh [CONNECTIONS] [SECONDS]
 set -euo pipefail
-connections=${1:-10000} seconds=${2:-10}
+connections=${1:-10000} seconds=${2:-8}
 here=$(cd "$(dirname "$0")/.." && pwd)
 program=${NETBACKUP_EXPORTER:-$here/target/release/netbackup_exporter}
 [ -x "$program" ] || cargo build --release --manifest-path "$here/Cargo.toml"
