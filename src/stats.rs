@@ -224,9 +224,11 @@ impl ApiStats {
         self.clock_known.load(Relaxed).then(|| self.clock_offset_ms.load(Relaxed) as f64 / 1000.0)
     }
 
-    /// The API version that is sent.
-    pub fn set_api_version(&self, version: &str) {
-        self.api_version.store(Some(std::sync::Arc::new(version.to_owned())));
+    /// The API version that is sent; whether it is another one than before, which of several who say the same at once
+    /// only the first is told.
+    pub fn set_api_version(&self, version: &str) -> bool {
+        let before = self.api_version.swap(Some(std::sync::Arc::new(version.to_owned())));
+        before.is_none_or(|before| *before != version)
     }
 
     /// The API version that is sent, once known.
@@ -269,6 +271,19 @@ mod tests {
         assert_eq!(endpoints[0].requests, [("200".to_owned(), 2), ("999".to_owned(), 1), ("timeout".to_owned(), 1)]);
         assert_eq!(endpoints[0].duration.0[2], 4, "30 ms lie below 0.05");
         assert!((endpoints[0].duration.1 - 0.12).abs() < 1e-9);
+    }
+
+    #[test]
+    fn another_api_version_is_news_to_one_only() {
+        let stats = ApiStats::default();
+        for version in ["13.0", "14.0"] {
+            let told = std::thread::scope(|scope| {
+                let tell = || scope.spawn(|| stats.set_api_version(version));
+                [tell(), tell(), tell(), tell()].map(|telling| telling.join().unwrap())
+            });
+            assert_eq!(told.iter().filter(|told| **told).count(), 1, "{told:?}");
+            assert_eq!(stats.api_version().as_deref(), Some(version));
+        }
     }
 
     #[test]

@@ -93,9 +93,9 @@ impl Client {
     pub(super) fn note_version(&self) {
         if let Some(version) = self.0.versions.current() {
             let version = version.to_string();
-            if self.stats().api_version().as_deref() != Some(&version) {
+            // In one step: several collectors may find it at once.
+            if self.stats().set_api_version(&version) {
                 tracing::info!(site = %self.0.exchange.site, version, "speaking this API version");
-                self.stats().set_api_version(&version);
             }
         }
     }

@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -46,31 +45,41 @@ pub(super) struct Peer {
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) router: Router,
-    pub(super) door: Arc<ArcSwap<Door>>,
+    pub(super) door: watch::Receiver<Arc<Door>>,
     pub(super) times: Times,
     pub(super) stop: watch::Receiver<()>,
 }
 
+impl Shared {
+    /// Completes when who came in by `tls` has to leave: the exporter stops, or its port speaks otherwise by now.
+    async fn over(&mut self, tls: Option<&Arc<Tls>>) {
+        let Shared { door, stop, .. } = self;
+        let exchanged = async { door.wait_for(|door| !door.speaks(tls)).await.map(drop) };
+        tokio::select! {
+            _ = stop.changed() => {}
+            // Where nobody is left who could exchange it, it stays.
+            Ok(()) = exchanged => {}
+        }
+    }
+}
+
 /// Serves a connection that has just been accepted, by the newest door.
-pub(super) async fn enter(stream: TcpStream, address: SocketAddr, shared: Shared, seat: Seat) {
+pub(super) async fn enter(stream: TcpStream, address: SocketAddr, mut shared: Shared, seat: Seat) {
     let mut peer = Peer { address: address.ip(), certified: false };
-    let door = shared.door.load_full();
-    let Some(tls) = &door.tls else {
-        drop(door);
-        return run(stream, peer, shared, seat).await;
+    let tls = shared.door.borrow().tls.clone();
+    let Some(tls) = tls else {
+        return run(stream, peer, None, shared, seat).await;
     };
-    let mut stop = shared.stop.clone();
+    let head = shared.times.head;
     let entered = tokio::select! {
-        entered = timeout(shared.times.head, handshake(stream, tls)) => entered.ok().flatten(),
+        entered = timeout(head, handshake(stream, &tls)) => entered.ok().flatten(),
         () = seat.lost() => None,
-        _ = stop.changed() => None,
+        () = shared.over(Some(&tls)) => None,
     };
     if let Some(stream) = entered {
         let (_, connection) = stream.get_ref();
         peer.certified = tls.verifies && connection.peer_certificates().is_some();
-        // An old door is not kept by the connections that came in by it.
-        drop(door);
-        run(stream, peer, shared, seat).await;
+        run(stream, peer, Some(tls), shared, seat).await;
     }
 }
 
@@ -96,14 +105,14 @@ async fn handshake(mut stream: TcpStream, tls: &Tls) -> Option<TlsStream<TcpStre
     }
 }
 
-/// Answers requests until the peer, its pace, the crowd or `stop` ends it. A request that is being answered when
-/// `stop` comes is answered; no further one is taken.
-async fn run<S>(stream: S, peer: Peer, shared: Shared, seat: Seat)
+/// Answers requests until the peer, its pace, the crowd, the stop or another door ends it. A request that is being
+/// answered at the stop, or when the door is exchanged, is answered; no further one is taken.
+async fn run<S>(stream: S, peer: Peer, tls: Option<Arc<Tls>>, mut shared: Shared, seat: Seat)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Shared { router, times, mut stop, .. } = shared;
-    let (stream, begun) = Paced::new(stream, times);
+    let router = shared.router.clone();
+    let (stream, begun) = Paced::new(stream, shared.times);
     let service = service_fn(|mut request: Request<Incoming>| {
         begun.store(true, Ordering::Relaxed);
         seat.renew();
@@ -119,12 +128,15 @@ where
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = seat.lost() => return,
-        _ = stop.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let mut leaving = false;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = seat.lost() => return,
+            () = shared.over(tls.as_ref()), if !leaving => {
+                leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
         }
     };
     if let Err(error) = ended {

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use base64::Engine;
@@ -17,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -247,8 +246,8 @@ fn tls_config((certificate, key): &(String, String), more: &str) -> String {
     format!("tls_server_config:\n  cert: {}  key: {}{more}", block(certificate), block(key))
 }
 
-fn tls_door(identity: &(String, String), more: &str) -> Arc<ArcSwap<Door>> {
-    Arc::new(ArcSwap::from_pointee(door(&tls_config(identity, more)).unwrap()))
+fn tls_door(identity: &(String, String), more: &str) -> watch::Receiver<Arc<Door>> {
+    watch::channel(Arc::new(door(&tls_config(identity, more)).unwrap())).1
 }
 
 async fn connect(server: &Server, client: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
@@ -397,17 +396,102 @@ async fn new_connections_meet_the_new_door() {
     let (first, second) = (Authority::new(), Authority::new());
     let app = fixture(&web(), SITES).app;
     app.replace_door(door(&tls_config(&first.issue("localhost", "127.0.0.1"), "")).unwrap());
-    let server = Server::behind(Arc::clone(&app.door), router(Arc::clone(&app)), |_| {}).await;
-    let mut old = connect(&server, &first.client(None)).await.unwrap();
+    let server = Server::behind(app.door.subscribe(), router(Arc::clone(&app)), |_| {}).await;
     app.replace_door(door(&tls_config(&second.issue("localhost", "127.0.0.1"), "")).unwrap());
     assert!(connect(&server, &first.client(None)).await.is_err());
     assert!(scrape(&server, &second.client(None)).await.contains("200 OK"));
-    old.write_all(REQUEST).await.unwrap();
-    assert!(answer(&mut old).await.contains("200 OK"));
     app.replace_door(Door::default());
     let mut plain = server.connect().await;
     plain.write_all(REQUEST).await.unwrap();
     assert!(answer(&mut plain).await.contains("200 OK"));
+}
+
+#[tokio::test]
+async fn who_came_in_by_other_tls_has_to_leave() {
+    let authority = Authority::new();
+    let (identity, known) = (authority.issue("localhost", "127.0.0.1"), authority.issue("client", "192.0.2.1"));
+    let ca = |authority: &Authority| block(&authority.pem());
+    let strict = |ca: &str| format!("  client_auth_type: RequireAndVerifyClientCert\n  client_ca: {ca}");
+    let app = fixture(&web(), SITES).app;
+    let exchange = |text: &str| app.replace_door(door(text).unwrap());
+    // No time of theirs sends them away before the test gives up.
+    let patient = |manners: &mut super::listen::Manners| manners.times.head = 2 * PATIENCE;
+    let server = Server::behind(app.door.subscribe(), router(Arc::clone(&app)), patient).await;
+
+    // Each first one is inside when the second is answered.
+    let mut silent = server.connect().await;
+    let mut plain = server.connect().await;
+    plain.write_all(REQUEST).await.unwrap();
+    answer(&mut plain).await;
+    exchange(&tls_config(&identity, &strict(&ca(&authority))));
+    assert_eq!((rest(&mut plain).await, rest(&mut silent).await), (String::new(), String::new()), "without TLS");
+
+    let mut shaking = server.connect().await;
+    shaking.write_all(&[0x16, 3, 1, 1, 0, 1]).await.unwrap();
+    let mut certified = connect(&server, &authority.client(Some(&known))).await.unwrap();
+    certified.write_all(REQUEST).await.unwrap();
+    answer(&mut certified).await;
+    exchange(&tls_config(&identity, &strict(&ca(&Authority::new()))));
+    assert_eq!(rest(&mut certified).await, "", "certified by an authority that no longer counts");
+    assert_eq!(rest(&mut shaking).await, "", "amid the handshake");
+    assert_eq!(scrape(&server, &authority.client(Some(&known))).await, "");
+}
+
+#[tokio::test]
+async fn other_users_and_headers_send_nobody_away() {
+    let authority = Authority::new();
+    let tls = tls_config(&authority.issue("localhost", "127.0.0.1"), "");
+    let app = fixture(&web(), SITES).app;
+    app.replace_door(door(&tls).unwrap());
+    let server = Server::behind(app.door.subscribe(), router(Arc::clone(&app)), |_| {}).await;
+    let mut client = connect(&server, &authority.client(None)).await.unwrap();
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let users = format!("basic_auth_users: {{alice: {hash}}}\n");
+    let headers = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
+    // Each moves the lines of what follows, too.
+    for (more, status) in [(users.as_str(), "401"), (headers, "200"), ("# a note\n", "200")] {
+        app.replace_door(door(&format!("{more}{tls}")).unwrap());
+        client.write_all(REQUEST).await.unwrap();
+        let text = answer(&mut client).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status}")) && !text.contains("connection: close"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_being_answered_is_answered_before_a_client_leaves() {
+    let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (entered, go_on) = (Arc::clone(&entered), Arc::clone(&go_on));
+        move || async move {
+            entered.notify_one();
+            go_on.notified().await;
+            "in flight"
+        }
+    };
+    let (exchange, door) = watch::channel(Arc::<Door>::default());
+    let server = Server::behind(door, axum::Router::new().fallback(handler), |_| {}).await;
+    let mut idle = server.connect().await;
+    let mut client = server.connect().await;
+    client.write_all(REQUEST).await.unwrap();
+    entered.notified().await;
+    exchange.send_replace(tls_door(&Authority::new().issue("localhost", "127.0.0.1"), "").borrow().clone());
+    assert_eq!(rest(&mut idle).await, "");
+    go_on.notify_one();
+    let text = rest(&mut client).await;
+    assert!(text.ends_with("in flight") && text.contains("connection: close"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_counted_and_decided_stays_where_it_is_still_asked_for() {
+    let limited = "rate_limit: {interval: 1h, burst: 2}\n";
+    let fixture = fixture(&web(), SITES);
+    for (more, expected) in [("", [200, 200, 429]), ("# a note\n", [429; 3]), ("{}\n", [200; 3])] {
+        let text = if more.starts_with('{') { more.to_owned() } else { format!("{more}{limited}") };
+        fixture.app.replace_door(door(&text).unwrap());
+        for status in expected {
+            assert_eq!(fixture.get("/metrics").await.status.as_u16(), status, "{text}");
+        }
+    }
 }
 
 #[tokio::test]

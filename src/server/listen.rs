@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -55,14 +54,14 @@ fn most_connections(max_open_files: Option<usize>) -> usize {
 /// Serves `app` on all `listeners` until `shutdown` completes; then takes no connection and no request any more,
 /// answers what is in flight, and returns within 5 s.
 pub async fn serve(listeners: Vec<TcpListener>, app: Arc<App>, shutdown: impl Future<Output = ()>) {
-    let door = Arc::clone(&app.door);
+    let door = app.door.subscribe();
     serve_router(listeners, router(app), door, shutdown, Manners::default()).await;
 }
 
 pub(super) async fn serve_router(
     listeners: Vec<TcpListener>,
     router: Router,
-    door: Arc<ArcSwap<Door>>,
+    door: watch::Receiver<Arc<Door>>,
     shutdown: impl Future<Output = ()>,
     manners: Manners,
 ) {

@@ -14,7 +14,7 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::cache::Generation;
@@ -79,7 +79,7 @@ pub struct App {
     generation: Generation,
     started: SystemTime,
     ready: AtomicBool,
-    door: Arc<ArcSwap<Door>>,
+    door: watch::Sender<Arc<Door>>,
     lifecycle: bool,
     reloader: OnceLock<mpsc::Sender<ReloadRequest>>,
 }
@@ -124,16 +124,16 @@ impl App {
             generation,
             started: SystemTime::now(),
             ready: AtomicBool::new(false),
-            door: Arc::default(),
+            door: watch::Sender::default(),
             lifecycle: web.lifecycle,
             reloader: OnceLock::new(),
         })
     }
 
-    /// Lets clients in by another door from now on: the first one, or that of a reload. Connections that are open keep
-    /// the TLS they have; who may come in is judged anew for each request.
+    /// Lets clients in by another door from now on: the first one, or that of a reload. Each request is judged by it.
+    /// Where its TLS is another, connections that came in by the old one end once what they asked for is answered.
     pub fn replace_door(&self, door: Door) {
-        self.door.store(Arc::new(door));
+        self.door.send_modify(|old| *old = Arc::new(door.going_on_from(old)));
     }
 
     /// Serves as `web` says from now on, but for the addresses. `counted_since`: since when the exporter's own metrics count.
@@ -225,7 +225,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
     // The body is dropped here: no path takes one, and an unread body makes the connection close after the answer.
     let (request, _) = request.into_parts();
     let page = app.page(request.uri.path());
-    let door = app.door.load_full();
+    let door = Arc::clone(&app.door.borrow());
     let mut response = admitted(&app, &door, page, &request).await;
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     door.dress(response.headers_mut());

@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::get;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -28,10 +27,14 @@ pub(super) struct Server {
 
 impl Server {
     async fn start(router: Router, change: impl FnOnce(&mut Manners)) -> Server {
-        Server::behind(Arc::default(), router, change).await
+        Server::behind(watch::channel(Arc::default()).1, router, change).await
     }
 
-    pub(super) async fn behind(door: Arc<ArcSwap<Door>>, router: Router, change: impl FnOnce(&mut Manners)) -> Server {
+    pub(super) async fn behind(
+        door: watch::Receiver<Arc<Door>>,
+        router: Router,
+        change: impl FnOnce(&mut Manners),
+    ) -> Server {
         let mut manners = Manners::default();
         change(&mut manners);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -90,6 +90,12 @@ impl WebConfig {
         if tls.is_none() && !users.is_empty() {
             mistakes.warn(user_table.spot(), "without tls_server_config passwords travel in clear");
         }
+        let key_in_place = tls.as_ref().is_some_and(|tls| tls.key.file.is_none());
+        if (key_in_place || !users.is_empty()) && files::is_world_readable(path) {
+            let held = if key_in_place { "a private key" } else { "hashes of passwords" };
+            let message = format!("every user of this machine can read the file, which holds {held}; chmod o-r it");
+            mistakes.warn(&Spot::named(""), message);
+        }
         let warnings = mistakes.finish()?;
         Ok(WebConfig { path: path.to_owned(), tls, users, headers, rate_limit, warnings })
     }

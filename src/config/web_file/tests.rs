@@ -28,9 +28,19 @@ fn directory() -> tempfile::TempDir {
 }
 
 fn load(text: &str) -> Result<WebConfig, ConfigErrors> {
+    load_with(text, 0o600)
+}
+
+/// The same where the file has these rights.
+fn load_with(text: &str, mode: u32) -> Result<WebConfig, ConfigErrors> {
     let directory = directory();
     let path = directory.path().join("web.yml");
     std::fs::write(&path, text).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
     WebConfig::load(&path)
 }
 
@@ -270,6 +280,24 @@ proptest! {
         let text = format!("{}{key}{value}{SENTINEL}{}", &good[..at], &good[at..]);
         if let Err(errors) = WebConfig::parse(&text, Path::new("web.yml")) {
             prop_assert!(!errors.to_string().contains(SENTINEL), "{text}\n{errors}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_that_every_user_can_read_are_warned_about() {
+    let inline =
+        format!("tls_server_config:\n  cert_file: a.crt\n  key: |\n    {}\n", KEY.trim().replace('\n', "\n    "));
+    let users = tls(&format!("basic_auth_users:\n  alice: {HASH}\n"));
+    let headers = "http_server_config:\n  headers:\n    X-Frame-Options: deny\n".to_owned();
+    for (text, held) in [(inline, "a private key"), (users, "hashes of passwords"), (tls(""), ""), (headers, "")] {
+        for mode in [0o600, 0o640, 0o644] {
+            let warnings = load_with(&text, mode).unwrap().warnings;
+            let expected = mode == 0o644 && !held.is_empty();
+            assert_eq!(warnings.len(), usize::from(expected), "{mode:o} {text} {warnings:?}");
+            let word = format!("web.yml: every user of this machine can read the file, which holds {held};");
+            assert!(warnings.iter().all(|warning| warning.contains(&word)), "{warnings:?}");
         }
     }
 }

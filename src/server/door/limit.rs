@@ -8,7 +8,7 @@ use crate::config::RateLimit;
 
 /// Requests that may still come.
 pub(super) struct Bucket {
-    limit: RateLimit,
+    pub(super) limit: RateLimit,
     /// When the bucket is full again; each request moves it on by an interval.
     full_at: Mutex<Instant>,
 }

@@ -20,6 +20,8 @@ pub(in crate::server) struct Tls {
     pub(in crate::server) acceptor: TlsAcceptor,
     /// Whether a client that shows a certificate is who it says.
     pub(in crate::server) verifies: bool,
+    /// What it was made from.
+    pub(super) config: TlsServer,
 }
 
 impl Tls {
@@ -47,7 +49,8 @@ impl Tls {
         let mut server = builder.with_single_cert(chain, key).map_err(|error| refusal(config, &error))?;
         server.ignore_client_order = config.prefer_server_cipher_suites;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(server)), verifies: config.client_auth.verifies() })
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        Ok(Tls { acceptor, verifies: config.client_auth.verifies(), config: config.clone() })
     }
 }
 

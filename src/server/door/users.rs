@@ -20,6 +20,7 @@ const MOST_WAITING: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Refused pairs that are remembered.
 const MOST_REFUSED: usize = 1024;
+
 /// What is decided about a pair of name and password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -36,6 +37,8 @@ type Digest = [u8; SHA256_OUTPUT_LEN];
 
 /// Who may come in.
 pub(super) struct Users {
+    /// What it was made from.
+    pub(super) configured: Vec<(String, Secret)>,
     shared: Arc<Shared>,
     waiting: Semaphore,
     turn: Arc<Semaphore>,
@@ -72,7 +75,12 @@ impl Users {
         let start = first.expose().get(..7).unwrap_or("$2y$10$");
         let stand_in = Arc::new(Secret::new(format!("{start}{:.<53}", "")));
         let shared = Arc::new(Shared { key, hashes, stand_in, decided: Mutex::default() });
-        Some(Users { shared, waiting: Semaphore::new(MOST_WAITING), turn: Arc::new(Semaphore::new(1)) })
+        Some(Users {
+            configured: users.to_vec(),
+            shared,
+            waiting: Semaphore::new(MOST_WAITING),
+            turn: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Decides about `user:password`.
