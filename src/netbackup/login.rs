@@ -146,7 +146,7 @@ impl Client {
         {
             return Err(error);
         }
-        session.begin();
+        session.begin(&password);
         match self.ask_token(session, &password, lane, version).await {
             Ok((token, validity)) if session.signed_in(&token, validity) => {
                 self.stats().set_refused(false);

@@ -179,14 +179,19 @@ impl Credentials {
         }
     }
 
-    /// The same text without the secrets of the site: a primary, or something in between, may repeat what it was sent.
-    pub(crate) fn hide(&self, text: String) -> String {
-        let secrets = match &self.source {
+    /// The same text without the secrets of the site and without what was `sent`, which another may have replaced since: a
+    /// primary, or something in between, may repeat what it was sent.
+    pub(crate) fn hide(&self, text: String, sent: Option<&HeaderValue>) -> String {
+        let mut secrets = match &self.source {
             Source::Fixed(key) => vec![key.clone()],
             Source::File(file) => vec![file.current()],
             Source::Command(command) => Vec::from_iter(command.current()),
             Source::Login(session) => session.secrets(),
         };
+        let sent = sent.and_then(|sent| std::str::from_utf8(sent.as_bytes()).ok());
+        secrets.extend(sent.map(|sent| Secret::new(sent.to_owned())));
+        // A shorter one may be a part of a longer one, whose rest would stay.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         let hidden = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST_HIDDEN);
         hidden.fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "[hidden]") } else { text })
     }
