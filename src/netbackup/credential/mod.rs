@@ -170,7 +170,8 @@ impl Credentials {
             Source::Login(session) => {
                 // What another's sign-in that is under way comes to counts.
                 let _turn = session.turn.lock().await;
-                session.has_token() || session.pause().is_none()
+                // While nobody may sign in for another reason than a refusal, that is what is told: the 401 was about the token.
+                session.has_token() || session.pause().is_none_or(|(_, trouble)| trouble.reason != Reason::Auth)
             }
             Source::File(_) | Source::Command(_) => match self.header().await {
                 Ok(key) => self.refused().as_ref() != Some(&key),

@@ -137,6 +137,24 @@ async fn rights_that_are_narrowed_are_no_failure_and_empty_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_for_a_rest_in_the_middle_of_a_poll_gets_it() {
+    for (reason, fails) in [(Reason::Throttled, true), (Reason::Timeout, false)] {
+        let mut bench = bench().await;
+        bench.model.world().delete(JOBS + 1);
+        // It is asked for once two polls have not shown it.
+        let quiet = minute(&mut bench).await;
+        bench.model.world().no_job = Some(reason);
+        bench.pass(60).await;
+        let before = bench.model.world().requests;
+        let polled = bench.feed_poll().await;
+        let requests = bench.model.world().requests - before;
+        assert_eq!(polled.is_err_and(|failure| failure.reason == reason), fails, "{reason}");
+        assert!(requests <= quiet, "{requests} requests, {quiet} before: nothing after that of the job");
+        assert!(bench.feed.window.suspects(9).len() == 1, "{reason}: it is asked for again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_right_to_count_fails_no_poll() {
     let mut bench = bench().await;
     bench.model.world().mute = true;
