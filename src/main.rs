@@ -76,10 +76,7 @@ async fn start(cli: Cli, traces: Traces, inherited: Inherited) -> ExitCode {
         Command::Demo => demo::run(&overrides, &recorder, say, shutdown).await,
         Command::Simulate(simulate) => demo::simulate(simulate, say, shutdown).await,
         Command::Check(options) => {
-            return tokio::select! {
-                code = check(&cli, *options) => code,
-                () = shutdown => ExitCode::FAILURE,
-            };
+            return check(&cli, *options, shutdown).await;
         }
         Command::Serve => {
             let environment = process_environment();
@@ -162,7 +159,7 @@ async fn once(config: &Config, recorder: &Recorder, shutdown: impl Future<Output
     }
 }
 
-async fn check(cli: &Cli, options: cli::Check) -> ExitCode {
+async fn check(cli: &Cli, options: cli::Check, shutdown: impl Future<Output = ()>) -> ExitCode {
     let environment = process_environment();
     let source = cli::locate(cli, &environment);
     let loaded = source.load(&environment, &cli.overrides());
@@ -170,10 +167,11 @@ async fn check(cli: &Cli, options: cli::Check) -> ExitCode {
     if watched {
         let _ = write!(std::io::stderr(), "asking every site, {} s at most ...", check::LIMIT.as_secs());
     }
-    let report = check::run(loaded, &source.to_string(), options.offline).await;
+    let report = check::run(loaded, &source.to_string(), options.offline, shutdown).await;
     if watched {
         let _ = write!(std::io::stderr(), "\r\u{1b}[K");
     }
+    let Some(report) = report else { return ExitCode::FAILURE };
     let wants_colour = environment.get("NO_COLOR").is_none_or(String::is_empty)
         && environment.get("TERM").is_none_or(|terminal| terminal != "dumb");
     let colour = std::io::stdout().is_terminal() && wants_colour;

@@ -1,18 +1,21 @@
 //! What the key may see of each source, those that are off included.
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::report::{Access, CollectorReport};
-use super::trail::timed_out;
+use super::trail::Trail;
 use crate::collector::{self, Seen};
 use crate::config::{COLLECTORS, CollectorSpec, Site};
 use crate::netbackup::{Client, Error};
 use crate::reason::Reason;
 
 /// Asks all of them side by side.
-pub(super) async fn examine(site: &Site, client: &Client, until: Instant) -> Vec<CollectorReport> {
-    join_all(COLLECTORS.iter().map(|spec| one(site, client, spec, until))).await
+pub(super) async fn examine(site: &Site, client: &Client, trail: &Trail) -> Vec<CollectorReport> {
+    if trail.left().is_zero() {
+        return skip(site, "not asked: what came before took all the time of the site");
+    }
+    join_all(COLLECTORS.iter().map(|spec| one(site, client, spec, trail))).await
 }
 
 /// None of them was asked.
@@ -20,14 +23,14 @@ pub(super) fn skip(site: &Site, why: &str) -> Vec<CollectorReport> {
     COLLECTORS.iter().map(|spec| report(site, spec, Access::Skipped, why)).collect()
 }
 
-async fn one(site: &Site, client: &Client, spec: &CollectorSpec, until: Instant) -> CollectorReport {
+async fn one(site: &Site, client: &Client, spec: &CollectorSpec, trail: &Trail) -> CollectorReport {
     let Some(collector) = collector::build(spec.name, site, client, false, None) else {
         return report(site, spec, Access::Skipped, "there is no such collector");
     };
-    match timeout_at(until, collector.examine()).await {
+    match timeout_at(trail.until, collector.examine()).await {
         Ok(Ok(seen)) => seen_by(site, spec, &seen),
         Ok(Err(error)) => failed(site, spec, &error),
-        Err(_) => report(site, spec, Access::Failed, timed_out("the answer")),
+        Err(_) => report(site, spec, Access::Failed, trail.timed_out("the answer")),
     }
 }
 

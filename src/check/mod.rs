@@ -27,14 +27,20 @@ use crate::stats::ApiStats;
 /// The longest that one site may take, everything included.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
-/// Checks what was loaded from `source`, and unless `offline` asks every site.
-pub async fn run(loaded: Result<Config, ConfigErrors>, source: &str, offline: bool) -> Report {
+/// Checks what was loaded from `source`, and unless `offline` asks every site. `None`: it was `interrupted`, and the sessions
+/// that it had begun have been ended.
+pub async fn run(
+    loaded: Result<Config, ConfigErrors>,
+    source: &str,
+    offline: bool,
+    interrupted: impl Future<Output = ()>,
+) -> Option<Report> {
     let config = match loaded {
         Ok(config) => config,
-        Err(mistakes) => return Report::of_mistakes(source, mistakes.iter().map(Mistake::from).collect()),
+        Err(mistakes) => return Some(Report::of_mistakes(source, mistakes.iter().map(Mistake::from).collect())),
     };
     if let Err(mistakes) = Door::new(config.web.file.as_deref()) {
-        return Report::of_mistakes(source, mistakes.iter().map(Mistake::from).collect());
+        return Some(Report::of_mistakes(source, mistakes.iter().map(Mistake::from).collect()));
     }
     let (mut sites, mut mistakes) = (Vec::new(), Vec::new());
     for site in &config.sites {
@@ -45,7 +51,7 @@ pub async fn run(loaded: Result<Config, ConfigErrors>, source: &str, offline: bo
         }
     }
     if !mistakes.is_empty() {
-        return Report::of_mistakes(source, mistakes);
+        return Some(Report::of_mistakes(source, mistakes));
     }
     let mut warnings = config.warnings.clone();
     if config.state.directory.is_none() {
@@ -54,9 +60,18 @@ pub async fn run(loaded: Result<Config, ConfigErrors>, source: &str, offline: bo
     let mut report = Report::new(source, warnings);
     if offline {
         report.left_out = config.sites.len();
-        return report;
+        return Some(report);
     }
-    let asked = sites.into_iter().map(|(site, client, stats)| site::examine(site, client, stats));
-    report.sites = join_all(asked).await;
-    report
+    let clients: Vec<Client> = sites.iter().map(|(_, client, _)| client.clone()).collect();
+    let asked = join_all(sites.into_iter().map(|(site, client, stats)| site::examine(site, client, stats)));
+    let reports = tokio::select! {
+        reports = asked => Some(reports),
+        () = interrupted => None,
+    };
+    let Some(reports) = reports else {
+        join_all(clients.iter().map(Client::logout)).await;
+        return None;
+    };
+    report.sites = reports;
+    Some(report)
 }

@@ -113,7 +113,8 @@ fn judge_clock(offset: Option<f64>, trail: &mut Trail) {
 
 /// Has the credentials judged where the release offers that.
 pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) -> Judged {
-    match timeout(PATIENCE, client.caller()).await {
+    let patience = PATIENCE.min(trail.left());
+    match timeout(patience, client.caller()).await {
         Ok(Ok(Some(caller))) => {
             let whose = caller.subject.map(|subject| format!(" as {subject}"));
             trail.ok(CREDENTIALS, format!("accepted{}", whose.unwrap_or_default()));
@@ -138,7 +139,8 @@ pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) 
             Judged::Open(Unjudged { message: error.finding(), advice: error.advice(), is_silent })
         }
         Err(_) => {
-            let message = format!("timeout: /authorization-context did not answer within {} s", PATIENCE.as_secs());
+            let seconds = patience.as_secs_f64().round();
+            let message = format!("timeout: /authorization-context did not answer within {seconds} s");
             Judged::Open(Unjudged { message, advice: None, is_silent: true })
         }
     }

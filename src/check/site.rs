@@ -18,7 +18,7 @@ pub(super) async fn examine(site: &Site, client: Client, stats: Arc<ApiStats>) -
 }
 
 async fn ask(site: &Site, client: &Client, stats: Arc<ApiStats>) -> SiteReport {
-    let mut trail = Trail::new();
+    let mut trail = Trail::new(site);
     let is_open = connection::examine(site, client.is_proxied(), &mut trail).await
         && primary::find_version(site, client, &stats, &mut trail).await;
     if !is_open {
@@ -33,7 +33,7 @@ async fn ask(site: &Site, client: &Client, stats: Arc<ApiStats>) -> SiteReport {
     if matches!(judged, Judged::Refused) {
         return SiteReport::new(site, trail.finish(), collectors::skip(site, "not asked: the key is refused"));
     }
-    let collectors = collectors::examine(site, client, trail.until).await;
+    let collectors = collectors::examine(site, client, &trail).await;
     if let Judged::Open(why) = judged {
         primary::judge_by_answers(&why, &stats, &mut trail);
     }

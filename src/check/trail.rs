@@ -1,21 +1,40 @@
 //! The steps of a site as they are taken, and the time that is left for them.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, timeout_at};
 
 use super::LIMIT;
 use super::report::{STEPS, Status, Step};
-use crate::netbackup::Error;
+use crate::config::{Credential, Site};
+use crate::netbackup::{Error, LONGEST_LOGOUT};
 
 /// The steps taken so far.
 pub(super) struct Trail {
     steps: Vec<Step>,
-    /// When the site must be done.
+    /// When the site must be done, and how long that is from the start.
     pub(super) until: Instant,
+    limit: Duration,
 }
 
 impl Trail {
-    pub(super) fn new() -> Trail {
-        Trail { steps: Vec::new(), until: Instant::now() + LIMIT }
+    /// Signing out is a part of the time that a site may take.
+    pub(super) fn new(site: &Site) -> Trail {
+        let limit = match site.credential {
+            Credential::Login(_) => LIMIT.saturating_sub(LONGEST_LOGOUT),
+            _ => LIMIT,
+        };
+        Trail { steps: Vec::new(), until: Instant::now() + limit, limit }
+    }
+
+    /// What is left of the time.
+    pub(super) fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    /// What is said of something that did not come in time.
+    pub(super) fn timed_out(&self, awaited: &str) -> String {
+        format!("timeout: {awaited} did not come within {} s", self.limit.as_secs())
     }
 
     pub(super) fn ok(&mut self, step: &'static str, message: impl Into<String>) {
@@ -52,7 +71,7 @@ impl Trail {
     ) -> Option<T> {
         let done = timeout_at(self.until, work).await.ok();
         if done.is_none() {
-            self.find(step, timed_out(awaited), None);
+            self.find(step, self.timed_out(awaited), None);
         }
         done
     }
@@ -69,11 +88,6 @@ impl Trail {
         self.steps.sort_by_key(|step| STEPS.iter().position(|known| *known == step.step));
         self.steps
     }
-}
-
-/// What is said of something that did not come in time.
-pub(super) fn timed_out(awaited: &str) -> String {
-    format!("timeout: {awaited} did not come within {} s", LIMIT.as_secs())
 }
 
 /// The name of a step as people read it.

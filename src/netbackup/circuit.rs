@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -15,6 +16,8 @@ use crate::stats::ApiStats;
 const OPENS_AFTER: u32 = 5;
 /// One `/ping` in this time, a fifth more or less.
 const PROBE_EVERY: Duration = Duration::from_secs(3);
+/// So many may be under way: one that hangs must not hide that the next one would be answered.
+const MOST_PINGS: usize = 2;
 
 /// What a request of a poll may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,7 @@ pub(crate) struct Circuit {
     site: Arc<str>,
     stats: Arc<ApiStats>,
     state: Mutex<State>,
+    pings: Semaphore,
 }
 
 /// The state machine, on a given clock.
@@ -98,7 +102,8 @@ fn next_probe(now: Instant, jitter: f64) -> Instant {
 
 impl Circuit {
     pub(crate) fn new(site: &Arc<str>, stats: &Arc<ApiStats>) -> Circuit {
-        Circuit { site: Arc::clone(site), stats: Arc::clone(stats), state: Mutex::default() }
+        let (site, stats) = (Arc::clone(site), Arc::clone(stats));
+        Circuit { site, stats, state: Mutex::default(), pings: Semaphore::new(MOST_PINGS) }
     }
 
     /// A request of a poll that had begun at `began` went without an answer.
@@ -128,6 +133,11 @@ impl Circuit {
     /// What a request of a poll may do now. Whoever gets [`Verdict::Probe`] is the one to send it.
     pub(crate) fn admit(&self) -> Verdict {
         self.state().admit(Instant::now(), fastrand::f64())
+    }
+
+    /// To be held while a `/ping` is under way; `None`: there are enough.
+    pub(crate) fn ping_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.pings.try_acquire().ok()
     }
 
     pub(crate) fn is_open(&self) -> bool {

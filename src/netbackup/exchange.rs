@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -160,12 +160,12 @@ impl Exchange {
             (Accept::Text, _) => "text/plain".to_owned(),
         };
         let built = |_| self.error(endpoint, Reason::Internal, "the request could not be written");
-        let media_type = reqwest::header::HeaderValue::from_str(&media_type).map_err(built)?;
+        let media_type = HeaderValue::from_str(&media_type).map_err(built)?;
         if request.body.is_some() {
             headers.insert(CONTENT_TYPE, media_type.clone());
         }
         headers.insert(ACCEPT, media_type);
-        headers.insert("x-request-id", reqwest::header::HeaderValue::from_str(&id).map_err(built)?);
+        headers.insert("x-request-id", HeaderValue::from_str(&id).map_err(built)?);
         if let Some(host) = &self.transport.host {
             headers.insert(HOST, host.clone());
         }
@@ -218,7 +218,7 @@ impl Exchange {
         let status = response.status().as_u16();
         count.code = Some(Code::Status(status));
         self.circuit.answered();
-        let answer = self.read(request, response, status).await;
+        let answer = self.read(request, response, status, authorization.as_ref()).await;
         if let Some(sent) = &authorization {
             self.credentials.judge(sent, answer.as_ref().err());
         }
@@ -245,16 +245,19 @@ impl Exchange {
         request: &Request<'_>,
         mut response: Response,
         status: u16,
+        sent: Option<&HeaderValue>,
     ) -> Result<(HeaderMap, String), Error> {
         let endpoint = request.endpoint;
         if !endpoint.is_success(status) {
-            return Err(self.complaint(endpoint, response, status).await);
+            return Err(self.complaint(endpoint, response, status, sent).await);
         }
         let json = endpoint.facts().accept == Accept::Json;
         let fail = |reason, what: String| self.error(endpoint, reason, what).with_status(status);
         if json && !is_json(response.headers()) {
             let what = match response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) {
-                Some(kind) => format!("the answer is {}, not JSON", sanitise(&self.credentials.hide(kind.to_owned()))),
+                Some(kind) => {
+                    format!("the answer is {}, not JSON", sanitise(&self.credentials.hide(kind.to_owned(), sent)))
+                }
                 None => "the answer does not say that it is JSON".to_owned(),
             };
             return Err(fail(Reason::Decode, what));
@@ -294,11 +297,18 @@ impl Exchange {
         }
     }
 
-    async fn complaint(&self, endpoint: Endpoint, response: Response, status: u16) -> Error {
+    async fn complaint(
+        &self,
+        endpoint: Endpoint,
+        response: Response,
+        status: u16,
+        sent: Option<&HeaderValue>,
+    ) -> Error {
         let header = response.headers().get(RETRY_AFTER);
         let asked_to_wait = header.is_some();
-        let wait = header.and_then(|value| value.to_str().ok()).and_then(|v| retry_after::parse(v, SystemTime::now()));
-        let complaint = self.read_complaint(response).await;
+        let now = retry_after::now(response.headers(), self.stats.clock_offset_seconds());
+        let wait = header.and_then(|value| value.to_str().ok()).and_then(|value| retry_after::parse(value, now));
+        let complaint = self.read_complaint(response, sent).await;
         self.judge(endpoint, status, complaint.code);
         let reason = match status {
             401 if complaint.code == Some(PERMISSION_DENIED) && endpoint != Endpoint::Login => Reason::Forbidden,
@@ -320,7 +330,7 @@ impl Exchange {
     }
 
     /// What the error body says, as far as it can be had: it may be HTML, or nothing.
-    async fn read_complaint(&self, mut response: Response) -> Complaint {
+    async fn read_complaint(&self, mut response: Response, sent: Option<&HeaderValue>) -> Complaint {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = response.chunk().await {
             self.stats.add_received(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
@@ -329,7 +339,7 @@ impl Exchange {
                 return Complaint::default();
             }
         }
-        read_complaint(&body, |text| self.credentials.hide(text))
+        read_complaint(&body, |text| self.credentials.hide(text, sent))
     }
 
     /// Keeps what an answer says about the credentials.

@@ -18,7 +18,7 @@ use crate::config::{DomainType, Secret};
 use crate::reason::{Failure, Reason};
 
 /// The longest that signing out may hold up a stop.
-const LONGEST_LOGOUT: Duration = Duration::from_secs(2);
+pub const LONGEST_LOGOUT: Duration = Duration::from_secs(2);
 
 const SECOND_FACTOR: &str = "the account needs a second factor (MFA), which an exporter cannot give: use an API key, or an \
      account without it (below API version 10.0 a one-time password would have to stand behind the password)";
@@ -146,7 +146,7 @@ impl Client {
         {
             return Err(error);
         }
-        session.begin();
+        session.begin(&password);
         match self.ask_token(session, &password, lane, version).await {
             Ok((token, validity)) if session.signed_in(&token, validity) => {
                 self.stats().set_refused(false);

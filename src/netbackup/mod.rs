@@ -43,6 +43,7 @@ pub use client::{Client, Ping};
 pub use error::{BuildError, Error};
 pub use handshake::{Broken, Distrust, Handshake, handshake};
 pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
+pub use login::LONGEST_LOGOUT;
 pub use probe::ProbeOutcome;
 pub use server_info::ServerInfo;
 pub use storage_units::{StorageUnitRow, StorageUnitsPage, read_storage_units_page};

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use reqwest::header::{DATE, HeaderMap};
 
 /// The wait that `value` asks for, seen from `now`. Rubbish, a moment in the past and a negative number are `None`.
 pub(crate) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
@@ -13,6 +14,19 @@ pub(crate) fn parse(value: &str, now: SystemTime) -> Option<Duration> {
     let until = parse_date(value)?;
     let now = Timestamp::try_from(now).ok()?;
     Duration::try_from(until.duration_since(now)).ok()
+}
+
+/// The moment of an answer by the clock of whoever wrote it, by which it means its dates: what it says itself, else ours and
+/// the `offset` in seconds that is known of the primary's.
+pub(crate) fn now(headers: &HeaderMap, offset: Option<f64>) -> SystemTime {
+    let said = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(|date| parse_date(date.trim()));
+    if let Some(said) = said.and_then(|said| SystemTime::try_from(said).ok()) {
+        return said;
+    }
+    let (ours, offset) = (SystemTime::now(), offset.unwrap_or(0.0));
+    let apart = Duration::try_from_secs_f64(offset.abs()).unwrap_or_default();
+    let theirs = if offset < 0.0 { ours.checked_sub(apart) } else { ours.checked_add(apart) };
+    theirs.unwrap_or(ours)
 }
 
 fn parse_date(value: &str) -> Option<Timestamp> {
@@ -56,6 +70,32 @@ mod tests {
         for (value, expected) in cases {
             assert_eq!(parse(value, now).map(|wait| wait.as_secs_f64()), expected, "{value:?}");
         }
+    }
+
+    #[test]
+    fn dates_are_measured_by_the_clock_of_who_wrote_them() {
+        let waits = |date: Option<&str>, offset, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.extend(date.map(|date| (DATE, date.parse().unwrap())));
+            parse(value, now(&headers, offset)).map(|wait| wait.as_secs_f64())
+        };
+        let date = Some("Fri, 14 Jan 2022 14:46:00 GMT");
+        assert_eq!(waits(date, Some(-7200.0), "2022-01-14T14:46:08Z"), Some(8.0));
+        assert_eq!(waits(date, None, "Fri, 14 Jan 2022 14:46:08 GMT"), Some(8.0));
+        assert_eq!(waits(date, None, "8"), Some(8.0));
+        let ahead = |seconds| {
+            let then = Timestamp::now() + Duration::from_secs(seconds);
+            format!("{then:.3}")
+        };
+        for date in [None, Some("soon"), Some("")] {
+            let wait = waits(date, Some(2400.0), &ahead(2408)).unwrap();
+            assert!(wait > 0.0 && wait <= 8.0, "{wait}");
+            let wait = waits(date, None, &ahead(60)).unwrap();
+            assert!(wait > 50.0 && wait <= 60.0, "{wait}");
+        }
+        let wait = waits(None, Some(-2400.0), &ahead(0)).unwrap();
+        assert!(wait > 2390.0 && wait <= 2400.0, "{wait}");
+        assert!(waits(None, Some(f64::INFINITY), &ahead(60)).is_some());
     }
 
     proptest! {

@@ -1,7 +1,10 @@
 //! How a request is sent on behalf of a poll: let in by the circuit, with one of the permits, and once more where the
 //! failure may pass. A probe does none of that.
 
+use std::time::Duration;
+
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::circuit::Verdict;
@@ -12,6 +15,9 @@ use super::exchange::{Answer, Request};
 use super::query::Target;
 use super::retry::{self, Budget};
 use crate::reason::Reason;
+
+/// The longest that a `/ping` through an open circuit is waited for, however patient requests are.
+const LONGEST_PING: Duration = Duration::from_secs(10);
 
 impl Client {
     /// Runs a request within the bounds of its lane.
@@ -66,16 +72,19 @@ impl Client {
     /// Waits until the circuit is closed, where a `/ping` is due that may close it.
     async fn pass_circuit(&self, endpoint: Endpoint) -> Result<(), Error> {
         let until = Instant::now() + self.0.request_timeout;
+        let circuit = &self.0.exchange.circuit;
         let target = Target::new(Endpoint::Ping.template(), &[]);
         let mut pings = FuturesUnordered::new();
         loop {
-            let next = match self.0.exchange.circuit.admit() {
+            let next = match circuit.admit() {
                 Verdict::Go => return Ok(()),
                 Verdict::Wait(_) if pings.is_empty() => return Err(self.circuit_open(endpoint)),
                 Verdict::Wait(due) => due,
                 Verdict::Probe => {
                     // One that hangs must not hide that another would be answered, nor may one that is slow be given up.
-                    pings.push(self.ping_closed_circuit(&target, until));
+                    if let Some(turn) = circuit.ping_turn() {
+                        pings.push(self.ping_closed_circuit(&target, until, turn));
+                    }
                     continue;
                 }
             };
@@ -91,8 +100,8 @@ impl Client {
     }
 
     /// Whether there was an answer, whatever it said.
-    async fn ping_closed_circuit(&self, target: &Target, until: Instant) -> bool {
-        let time = until.saturating_duration_since(Instant::now());
+    async fn ping_closed_circuit(&self, target: &Target, until: Instant, _turn: SemaphorePermit<'_>) -> bool {
+        let time = until.saturating_duration_since(Instant::now()).min(LONGEST_PING);
         let request = Request { endpoint: Endpoint::Ping, target, body: None, version: None };
         let pinged = self.0.exchange.run(&request, &mut Budget { time, repeated: 0, of_poll: true }).await;
         pinged.is_ok() || pinged.is_err_and(|error| error.status().is_some())

@@ -222,16 +222,20 @@ async fn exchange(
     lock(&shared.journal).answered(record, reply.status, reply.body.len());
     let gzip = ending == Ending::Whole && accepts_gzip(&parts.headers);
     let id = text("x-request-id").unwrap_or_else(|| format!("{connection:08x}-0000-4000-8000-{:012x}", settings.now()));
-    respond(reply, ending, gzip, &id)
+    respond(reply, ending, gzip, (&id, settings.now()))
 }
 
-fn respond(mut reply: Reply, ending: Ending, gzip: bool, id: &str) -> io::Result<Response<Body>> {
+fn respond(mut reply: Reply, ending: Ending, gzip: bool, (id, now): (&str, i64)) -> io::Result<Response<Body>> {
     let status = StatusCode::from_u16(reply.status).map_err(io::Error::other)?;
     let mut headers = HeaderMap::new();
     if !reply.media_type.is_empty() {
         reply.headers.push(("content-type".to_owned(), reply.media_type));
     }
     reply.headers.push(("x-request-id".to_owned(), id.to_owned()));
+    // By the clock that is simulated: the library would take the real one.
+    if let Ok(now) = jiff::Timestamp::from_millisecond(now) {
+        reply.headers.push(("date".to_owned(), now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()));
+    }
     if gzip && reply.body.len() >= SMALLEST_GZIP {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(&reply.body)?;

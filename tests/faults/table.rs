@@ -8,6 +8,8 @@ use netbackup_exporter::simulator::{Door, Fault};
 pub const TTL: Duration = Duration::from_secs(4);
 /// How long a primary that is throttled wants to be left alone.
 pub const WAIT: Duration = Duration::from_secs(20);
+/// How far the clock of a primary is ahead, in milliseconds.
+const AHEAD_MS: i64 = 2_400_000;
 
 /// One site, and what happens to it.
 pub struct Row {
@@ -51,6 +53,10 @@ pub enum Wrong {
     SilentEmptyJobs,
     /// The primary's clock is set, in milliseconds from the true time.
     Clock(i64),
+    /// The primary's clock is set likewise, and the answers of the paths that start with this are wrong.
+    ClockAndAnswers(i64, &'static str, Fault),
+    /// Every session ends, and nobody can sign in.
+    SignIn(Fault),
     /// The host's name does not resolve, from the start.
     Nowhere,
 }
@@ -91,6 +97,11 @@ impl Row {
         Row { recovers: WAIT + Duration::from_secs(5), rests: Some(WAIT), ..self }
     }
 
+    /// Nobody looked at the password, and the longest pause for that is 5 s.
+    fn signing_in(self) -> Row {
+        Row { recovers: TTL + Duration::from_secs(10), ..self }
+    }
+
     /// What is read is large.
     fn heavy(self) -> Row {
         let poll = "jobs_ttl = \"5s\"\nrequest_timeout = \"30s\"\ntimeout = \"40s\"";
@@ -113,6 +124,7 @@ fn body(text: &str) -> Fault {
 /// Every row. Moments of rest are counted from now.
 pub fn rows() -> Vec<Row> {
     let until = jiff::Timestamp::try_from(SystemTime::now() + WAIT + Duration::from_secs(1)).unwrap();
+    let ahead = until + Duration::from_millis(AHEAD_MS.unsigned_abs());
     let http_date = until.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     vec![
         Row::jobs("status-204", status(204), &["http"]),
@@ -133,6 +145,13 @@ pub fn rows() -> Vec<Row> {
         Row::jobs("throttled-seconds", retry_after(429, WAIT.as_secs().to_string()), &["throttled"]).resting(),
         Row::jobs("throttled-http-date", retry_after(429, http_date), &["throttled"]).resting(),
         Row::jobs("throttled-iso-date", retry_after(429, format!("{until:.3}")), &["throttled"]).resting(),
+        Row::of(
+            "throttled-by-another-clock",
+            Wrong::ClockAndAnswers(AHEAD_MS, "/admin/jobs", retry_after(429, format!("{ahead:.3}"))),
+            Fails(&["throttled"]),
+            Well,
+        )
+        .resting(),
         Row::jobs("throttled-rubbish", retry_after(429, "soon".to_owned()), &["throttled"]),
         Row::jobs("throttled-a-day", retry_after(429, "86400".to_owned()), &["throttled"]),
         Row::jobs("throttled-plain", status(429), &["throttled"]),
@@ -177,6 +196,11 @@ pub fn rows() -> Vec<Row> {
         Row::of("ping-500", Wrong::Answers("/ping", status(500)), Well, Well),
         Row::of("ping-html", Wrong::Answers("/ping", Fault::Html), Well, Well),
         Row::of("clock-an-hour-off", Wrong::Clock(3_600_000), Well, Well),
+        Row::all("sign-in-503", Wrong::SignIn(status(503)), &["http"]).signing_in(),
+        Row::all("sign-in-404", Wrong::SignIn(status(404)), &["http"]).signing_in(),
+        Row::all("sign-in-redirect", Wrong::SignIn(Fault::Redirect("http://127.0.0.1:1/".to_owned())), &["http"])
+            .signing_in(),
+        Row::all("sign-in-html", Wrong::SignIn(Fault::Html), &["decode"]).signing_in(),
         // The change of the certificate ends what is under way.
         Row::all("tls-expired", Wrong::Expired, &["tls", "connect", "circuit"]),
         Row::all("tls-wrong-name", Wrong::OtherName, &["tls", "connect", "circuit"]),

@@ -39,6 +39,8 @@ pub struct Audit {
     surplus: Vec<(i64, u64)>,
     /// The key has been allowed to count.
     has_counted: bool,
+    /// It no longer is: whether an empty list is all there is must be asked anew.
+    has_lost: bool,
     /// The key may not count.
     is_mute: bool,
     /// That has been told.
@@ -79,8 +81,8 @@ impl Audit {
     /// Makes at most `most` requests, as a rule one.
     ///
     /// # Errors
-    /// What the primary says where it concerns the whole poll; [`Reason::Forbidden`] where the jobs seem to be gone because
-    /// the key may no longer see them.
+    /// What the primary says where it concerns the whole poll. A refused count does not: a key with rights on single jobs may
+    /// not count.
     pub async fn step<P: Primary>(&mut self, scene: &mut Scene<'_, P>, most: usize) -> Result<(), Failure> {
         // The first stretch is cut by the edge of the memory, the last one by what is fresh.
         self.before_ms = scene.now_ms.saturating_sub(FRESH_MS);
@@ -117,6 +119,18 @@ impl Audit {
     /// The key has been allowed to count, elsewhere: a refusal means that it has lost a right.
     pub fn may_count(&mut self) {
         self.has_counted = true;
+    }
+
+    /// Whether the key has lost the right to count since this was asked last. Nothing is taken for deleted on the word of an
+    /// empty page from then on, but lost rights look like a list without changes, too.
+    pub fn has_lost_a_right(&mut self) -> bool {
+        std::mem::take(&mut self.has_lost)
+    }
+
+    /// The key may not count.
+    fn be_refused(&mut self) {
+        self.has_lost |= std::mem::take(&mut self.has_counted);
+        self.is_mute = true;
     }
 
     /// Whether the key may see jobs but not count them, the first time that this is asked.
@@ -183,11 +197,13 @@ impl Audit {
                 Ok(Some(count))
             }
             Err(failure) if ends_the_poll(failure.reason) => Err(failure),
-            // Lost rights look like a list without changes.
-            Err(failure) if failure.reason == Reason::Forbidden && self.has_counted => Err(hidden(failure)),
-            Err(failure) => {
-                // A key with rights on single jobs may not count; a page a poll is read again all the same.
-                self.is_mute = failure.reason == Reason::Forbidden;
+            // A key with rights on single jobs may not count; a page a poll is read again all the same.
+            Err(failure) if failure.reason == Reason::Forbidden => {
+                self.be_refused();
+                Ok(None)
+            }
+            Err(_) => {
+                self.is_mute = false;
                 Ok(None)
             }
         }
@@ -282,19 +298,18 @@ impl Audit {
     }
 
     /// An empty page may be all there is, or all that the key may see: a count tells the two apart.
-    async fn is_believable<P: Primary>(&self, primary: &P, query: &Ended) -> Result<bool, Failure> {
+    async fn is_believable<P: Primary>(&mut self, primary: &P, query: &Ended) -> Result<bool, Failure> {
         match primary.count(Some(query)).await {
             Ok(count) => Ok(count == 0),
-            Err(failure) if failure.reason == Reason::Forbidden && self.has_counted => Err(hidden(failure)),
             Err(failure) if ends_the_poll(failure.reason) => Err(failure),
-            Err(_) => Ok(false),
+            Err(failure) => {
+                if failure.reason == Reason::Forbidden {
+                    self.be_refused();
+                }
+                Ok(false)
+            }
         }
     }
-}
-
-fn hidden(mut failure: Failure) -> Failure {
-    failure.detail = format!("the key may no longer see every job: {}", failure.detail);
-    failure
 }
 
 fn ended(stretches: &Range<i64>, before_ms: i64, after: u64) -> Ended {

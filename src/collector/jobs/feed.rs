@@ -215,8 +215,9 @@ impl Feed {
             _ => self.rights_checked = None,
         }
         self.window.replace_unfinished(unfinished);
-        self.resolve_suspects(primary, tally).await;
-        self.look_behind(primary, now, tally).await?;
+        if self.resolve_suspects(primary, tally).await? {
+            self.look_behind(primary, now, tally).await?;
+        }
         self.window.settle(now.ms, now.earliest_ms);
         self.complete(now, tally, gap_ms);
         Ok(now)

@@ -170,7 +170,8 @@ impl Credentials {
             Source::Login(session) => {
                 // What another's sign-in that is under way comes to counts.
                 let _turn = session.turn.lock().await;
-                session.has_token() || session.pause().is_none()
+                // While nobody may sign in for another reason than a refusal, that is what is told: the 401 was about the token.
+                session.has_token() || session.pause().is_none_or(|(_, trouble)| trouble.reason != Reason::Auth)
             }
             Source::File(_) | Source::Command(_) => match self.header().await {
                 Ok(key) => self.refused().as_ref() != Some(&key),
@@ -179,14 +180,19 @@ impl Credentials {
         }
     }
 
-    /// The same text without the secrets of the site: a primary, or something in between, may repeat what it was sent.
-    pub(crate) fn hide(&self, text: String) -> String {
-        let secrets = match &self.source {
+    /// The same text without the secrets of the site and without what was `sent`, which another may have replaced since: a
+    /// primary, or something in between, may repeat what it was sent.
+    pub(crate) fn hide(&self, text: String, sent: Option<&HeaderValue>) -> String {
+        let mut secrets = match &self.source {
             Source::Fixed(key) => vec![key.clone()],
             Source::File(file) => vec![file.current()],
             Source::Command(command) => Vec::from_iter(command.current()),
             Source::Login(session) => session.secrets(),
         };
+        let sent = sent.and_then(|sent| std::str::from_utf8(sent.as_bytes()).ok());
+        secrets.extend(sent.map(|sent| Secret::new(sent.to_owned())));
+        // A shorter one may be a part of a longer one, whose rest would stay.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.expose().len()));
         let hidden = secrets.iter().map(Secret::expose).filter(|secret| secret.len() >= SHORTEST_HIDDEN);
         hidden.fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "[hidden]") } else { text })
     }

@@ -21,7 +21,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// After a sign-in without a verdict (no answer in time, an error of the primary), doubled likewise: the password may have
 /// been looked at.
 const FIRST_SILENT_PAUSE: Duration = Duration::from_secs(15);
-const LONGEST_SILENT_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_SILENT_PAUSE: Duration = Duration::from_secs(60);
+
+/// After an answer of something that cannot have looked at the password, doubled likewise: the pace of the polls' own
+/// attempts.
+const FIRST_SHORT_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_SHORT_PAUSE: Duration = Duration::from_secs(5);
 
 /// A session that ends sooner was ended by somebody, such as another who signs in with the same account.
 const SHORTEST_SESSION: Duration = Duration::from_secs(60);
@@ -50,6 +55,8 @@ struct State {
     silences: u32,
     /// Sessions in a row that ended early.
     early_ends: u32,
+    /// The password of the last sign-in, which a late answer may repeat when there is another one.
+    sent: Option<Secret>,
     /// No sign-in before this, and why.
     pause: Option<(Instant, Trouble)>,
 }
@@ -133,8 +140,9 @@ impl Session {
         self.trouble().is_some()
     }
 
-    /// A sign-in is about to be sent. Should it be dropped on its way, the pause stands.
-    pub(crate) fn begin(&self) {
+    /// A sign-in with `password` is about to be sent. Should it be dropped on its way, the pause stands.
+    pub(crate) fn begin(&self, password: &Secret) {
+        self.state().sent = Some(password.clone());
         self.silent(Trouble { reason: Reason::Timeout, status: None });
     }
 
@@ -168,8 +176,12 @@ impl Session {
             }
             Reason::Throttled => {
                 state.silences = 0;
-                let asked = error.retry_after().unwrap_or(FIRST_PAUSE).min(LONGEST_PAUSE);
+                let asked = error.retry_after().filter(|asked| *asked <= LONGEST_PAUSE).unwrap_or(FIRST_PAUSE);
                 state.pause = Some((Instant::now() + asked, trouble));
+            }
+            _ if is_unjudged(error) => {
+                let pause = doubled(FIRST_SHORT_PAUSE, state.silences.saturating_sub(1), LONGEST_SHORT_PAUSE);
+                state.pause = Some((Instant::now() + pause, trouble));
             }
             _ => {
                 if let Some((_, noted)) = &mut state.pause {
@@ -227,8 +239,9 @@ impl Session {
     }
 
     pub(super) fn secrets(&self) -> Vec<Secret> {
-        let token = self.state().token.as_ref().map(|token| token.secret.clone());
-        std::iter::once(self.file.current()).chain(token).collect()
+        let state = self.state();
+        let token = state.token.as_ref().map(|token| token.secret.clone());
+        std::iter::once(self.file.current()).chain(token).chain(state.sent.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -241,6 +254,18 @@ impl State {
         let pause = doubled(FIRST_PAUSE, self.refusals, LONGEST_PAUSE);
         self.refusals = self.refusals.saturating_add(1);
         self.pause = Some((Instant::now() + pause, trouble));
+    }
+}
+
+/// Whether whoever answered cannot have looked at the password. The API's own errors bear a code; without one it is a
+/// proxy or a server that has lost the API behind it. Neither redirects nor what is not there sign anybody in.
+fn is_unjudged(error: &Error) -> bool {
+    match (error.reason(), error.status()) {
+        (Reason::Http, Some(300..=399 | 404 | 405)) => true,
+        (Reason::Http, Some(_)) => error.error_code().is_none(),
+        // A page in HTML. What is wrong with a token comes with a 201.
+        (Reason::Decode, status) => status == Some(200),
+        _ => false,
     }
 }
 

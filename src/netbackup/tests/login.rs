@@ -295,6 +295,117 @@ async fn what_a_primary_repeats_of_a_password_or_a_token_is_hidden() {
 }
 
 #[tokio::test]
+async fn what_was_sent_is_hidden_when_the_site_holds_another_by_then() {
+    let echo = |status, words: &str| {
+        respond(status, JSON, serde_json::json!({"errorCode": 1, "errorMessage": words}).to_string())
+    };
+    // The first of several 401s takes the token away from the others.
+    let all = Arc::new(tokio::sync::Barrier::new(4));
+    let primary = Primary::slow(move |seen| {
+        let all = Arc::clone(&all);
+        Box::pin(async move {
+            if seen.path.ends_with("/login") {
+                return token(201, "eyJ.S3CRET");
+            }
+            all.wait().await;
+            echo(401, &format!("no session {}", seen.header("authorization")))
+        })
+    })
+    .await;
+    let (site, _directory) = login_site(&primary);
+    let (client, _) = client(&site);
+    for error in futures_util::future::join_all((0..4).map(|_| count(&client))).await {
+        let failure = Failure::from(error.unwrap_err());
+        assert!(!failure.detail.contains("S3CRET"), "{failure:?}");
+    }
+
+    // A key, and a password, that change while a request with the old one is under way.
+    let answers = Arc::new(tokio::sync::Semaphore::new(0));
+    let may_answer = Arc::clone(&answers);
+    let primary = Primary::slow(move |seen| {
+        let may_answer = Arc::clone(&may_answer);
+        Box::pin(async move {
+            may_answer.acquire().await.unwrap().forget();
+            echo(400, &format!("bad request: {}{}", seen.header("authorization"), seen.body))
+        })
+    })
+    .await;
+    let (mut site, directory) = login_site(&primary);
+    let file = directory.path().join("password");
+    let old = "S3CRET-and-more";
+    for number in 1..=2 {
+        std::fs::write(&file, old).unwrap();
+        let (client, _) = self::client(&site);
+        let asked = tokio::spawn({
+            let client = client.clone();
+            async move { count(&client).await }
+        });
+        super::primary::until(|| primary.seen().len() == number).await;
+        // A part of the old one, so that the order in which they are hidden matters.
+        std::fs::write(&file, "S3CRET").unwrap();
+        tokio::time::timeout(Duration::from_secs(20), client.credential_changed(0)).await.unwrap();
+        answers.add_permits(1);
+        let failure = Failure::from(asked.await.unwrap().unwrap_err());
+        assert!(failure.detail.contains("[hidden]"), "{failure:?}");
+        assert!(!failure.detail.contains("S3CRET") && !failure.detail.contains("and-more"), "{failure:?}");
+        site.credential = Credential::ApiKeyFile(file.clone());
+    }
+}
+
+/// A sign-in that fails with `answer`: how long nobody signs in after the first and after the seventh time.
+async fn pauses(answer: fn() -> axum::response::Response) -> (f64, f64) {
+    let primary = Primary::new(move |seen| match seen.path.as_str() {
+        "/netbackup/login" => answer(),
+        _ => pong(Some("14.0")),
+    })
+    .await;
+    let (site, _directory) = login_site(&primary);
+    let (client, _) = client(&site);
+    let mut pauses = Vec::new();
+    for number in 1..=7 {
+        assert!(count(&client).await.is_err());
+        assert_eq!(logins(&primary), number);
+        let waits = count(&client).await.unwrap_err().retry_after().unwrap();
+        assert_eq!(logins(&primary), number, "nobody signs in during the pause");
+        pauses.push(waits.as_secs_f64());
+        tokio::time::pause();
+        tokio::time::advance(waits + Duration::from_millis(1)).await;
+        tokio::time::resume();
+    }
+    (pauses[0], pauses[6])
+}
+
+#[tokio::test]
+async fn what_cannot_have_judged_a_password_is_asked_again_soon() {
+    let unjudged: [fn() -> axum::response::Response; 7] = [
+        || respond(503, "text/html", "<html>"),
+        || respond(502, "", ""),
+        || respond(500, "text/html", "<html>"),
+        || respond(200, "text/html", "<html>"),
+        || complaint(404, 227),
+        || respond(302, "", ""),
+        || respond(504, "text/plain", "upstream"),
+    ];
+    for answer in unjudged {
+        let (first, last) = pauses(answer).await;
+        assert!(first <= 1.0 && last > 4.0 && last <= 5.0, "{first} s, {last} s");
+    }
+    let (first, last) = pauses(|| complaint(500, 1)).await;
+    assert!(first > 10.0 && first <= 15.0 && last > 55.0 && last <= 60.0, "{first} s, {last} s");
+}
+
+#[tokio::test]
+async fn a_sign_in_is_not_put_off_for_a_day() {
+    let (first, _) = pauses(|| {
+        let mut response = complaint(503, 1);
+        response.headers_mut().insert("Retry-After", "86400".parse().unwrap());
+        response
+    })
+    .await;
+    assert!(first > 50.0 && first <= 60.0, "{first} s");
+}
+
+#[tokio::test]
 async fn a_probe_never_signs_in_and_waits_for_what_the_polls_find() {
     let verdict = Arc::new(Mutex::new(500));
     let says = Arc::clone(&verdict);

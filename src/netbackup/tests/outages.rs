@@ -214,6 +214,30 @@ async fn a_ping_that_hangs_does_not_hide_that_the_next_one_is_answered() {
 }
 
 #[tokio::test]
+async fn an_open_circuit_lets_two_pings_through_at_most() {
+    let primary = Primary::slow(|_| Box::pin(std::future::pending())).await;
+    let mut site = primary.site();
+    (site.poll.max_requests, site.poll.request_timeout) = (1, Duration::from_secs(600));
+    let (client, stats) = client(&site);
+    while !stats.circuit_open() {
+        client.0.exchange.circuit.failed(tokio::time::Instant::now(), Reason::Timeout);
+    }
+    let mut polls = Vec::new();
+    for _ in 0..18 {
+        let client = client.clone();
+        polls.push(tokio::spawn(async move { client.count_jobs(None).await }));
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::resume();
+    }
+    polls.iter().for_each(tokio::task::JoinHandle::abort);
+    let pings = primary.paths();
+    assert!(pings.iter().all(|path| path.ends_with("/ping")), "{pings:?}");
+    assert!((2..=4).contains(&pings.len()), "{} in 18 s, each waited for 10 s", pings.len());
+}
+
+#[tokio::test]
 async fn what_the_deadline_of_a_poll_cuts_off_counts_as_silence() {
     let primary = Primary::slow(|_| Box::pin(std::future::pending())).await;
     let (client, stats) = primary.client();

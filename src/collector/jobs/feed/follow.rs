@@ -74,9 +74,17 @@ impl Feed {
         Ok(list)
     }
 
-    /// Asks by id for unfinished jobs that no list shows any more: ended unseen, or deleted. What becomes of them never
-    /// decides about the poll.
-    pub(super) async fn resolve_suspects<P: Primary>(&mut self, primary: &P, tally: &mut Tally) {
+    /// Asks by id for unfinished jobs that no list shows any more: ended unseen, or deleted. Whether the primary may be asked
+    /// more in this poll.
+    ///
+    /// # Errors
+    /// When the primary wants to be left alone, or takes the key no longer. What else becomes of single jobs never decides
+    /// about the poll.
+    pub(super) async fn resolve_suspects<P: Primary>(
+        &mut self,
+        primary: &P,
+        tally: &mut Tally,
+    ) -> Result<bool, Failure> {
         let site = &*self.settings.site;
         for (id, polls) in self.window.suspects(MOST_SUSPECTS) {
             tally.requests = tally.requests.saturating_add(1);
@@ -85,7 +93,11 @@ impl Feed {
                     debug!(site, job = id, exists = found.is_some(), "asked for an unfinished job that no list shows");
                     self.window.resolved(id, found.as_ref());
                 }
-                Err(failure) if ends_the_poll(failure.reason) => return,
+                Err(failure) if matches!(failure.reason, Reason::Throttled | Reason::Auth | Reason::Circuit) => {
+                    return Err(failure);
+                }
+                // The lists are whole. What is left of the poll would wait in vain as well.
+                Err(failure) if ends_the_poll(failure.reason) => return Ok(false),
                 Err(failure) => {
                     if failure.reason == Reason::Forbidden {
                         // An empty list may be for want of rights after all: that is asked again.
@@ -99,11 +111,12 @@ impl Feed {
                     }
                     // Each question waits for the primary in vain: the others can wait for the next poll.
                     if is_busy {
-                        return;
+                        return Ok(false);
                     }
                 }
             }
         }
+        Ok(true)
     }
 
     /// Holds a little of the window against the primary, with the requests that following has left over.
@@ -134,7 +147,10 @@ impl Feed {
             settled_ms: watermark.walked_at_ms.min(now.ms).saturating_sub(overlap_ms),
         };
         let stepped = self.audit.step(&mut scene, left).await;
-        if self.audit.tells_that_it_is_mute() {
+        if self.audit.has_lost_a_right() {
+            // An empty list may be for want of rights from now on: the next poll that meets one asks.
+            self.rights_checked = None;
+        } else if self.audit.tells_that_it_is_mute() {
             info!(
                 site = &*self.settings.site,
                 collector = "jobs",

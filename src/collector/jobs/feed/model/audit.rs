@@ -122,18 +122,55 @@ async fn silently_lost_rights_empty_nothing_and_are_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rights_lost_for_ended_jobs_alone_are_said_too() {
+async fn rights_that_are_narrowed_are_no_failure_and_empty_nothing() {
     let mut bench = bench().await;
     let before = in_lookback(&bench, 0);
-    // The lists that every poll reads show the running jobs; the audit sees nothing any more.
+    // The lists that every poll reads show the running jobs; the audit sees nothing any more, and may not count.
     bench.model.world().hides_ended = true;
-    let mut said = 0;
-    for _ in 0..20 {
-        let polled = bench.feed_poll().await;
-        said += u32::from(polled.is_err_and(|failure| failure.reason == Reason::Forbidden));
+    for poll in 0..200 {
+        bench.feed_poll().await.unwrap_or_else(|failure| panic!("poll {poll}: {failure:?}"));
         assert_eq!(in_lookback(&bench, 0), before);
     }
-    assert!(said >= 19, "said {said} times");
+    bench.model.world().hides_ended = false;
+    minute(&mut bench).await;
+    bench.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_a_rest_in_the_middle_of_a_poll_gets_it() {
+    for (reason, fails) in [(Reason::Throttled, true), (Reason::Timeout, false)] {
+        let mut bench = bench().await;
+        bench.model.world().delete(JOBS + 1);
+        // It is asked for once two polls have not shown it.
+        let quiet = minute(&mut bench).await;
+        bench.model.world().no_job = Some(reason);
+        bench.pass(60).await;
+        let before = bench.model.world().requests;
+        let polled = bench.feed_poll().await;
+        let requests = bench.model.world().requests - before;
+        assert_eq!(polled.is_err_and(|failure| failure.reason == reason), fails, "{reason}");
+        assert!(requests <= quiet, "{requests} requests, {quiet} before: nothing after that of the job");
+        assert!(bench.feed.window.suspects(9).len() == 1, "{reason}: it is asked for again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_right_to_count_fails_no_poll() {
+    let mut bench = bench().await;
+    bench.model.world().mute = true;
+    // `minute` takes every failure ill.
+    for _ in 0..200 {
+        minute(&mut bench).await;
+    }
+    bench.check();
+    bench.model.world().mute = false;
+    bench.model.world().delete(1000);
+    let listed = bench.model.world().listed().count() as u64 - 3;
+    for _ in 0..200 {
+        minute(&mut bench).await;
+    }
+    assert!(in_lookback(&bench, 0) <= listed);
+    bench.check();
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,8 @@ pub struct World {
     pub hides_ended: bool,
     /// The key may not count, though it may see.
     pub mute: bool,
+    /// Why no job can be asked for by its id.
+    pub no_job: Option<Reason>,
     /// Pages of ended jobs that begin within these ids cannot be had.
     pub broken: std::ops::Range<u64>,
     /// What goes wrong or happens before the n-th request of a poll.
@@ -109,6 +111,7 @@ impl Model {
                 blind: false,
                 hides_ended: false,
                 mute: false,
+                no_job: None,
                 broken: 0..0,
                 script: Script::default(),
                 ledger: Ledger::default(),
@@ -443,6 +446,9 @@ impl Primary for Model {
         let mut world = self.world();
         if world.blind {
             return Err(Failure::new(Reason::Forbidden, "the key may not see it"));
+        }
+        if let Some(reason) = world.no_job {
+            return Err(Failure::new(reason, "as the test says"));
         }
         let row = world.row(id);
         world.ledger.asked(id, row.as_ref());
