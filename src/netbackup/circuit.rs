@@ -24,7 +24,7 @@ const MOST_PINGS: usize = 2;
 pub(crate) enum Verdict {
     /// The circuit is closed.
     Go,
-    /// It is open, and whoever asked is to send a `/ping` now.
+    /// It is open, or may have to be, and whoever asked is to send a `/ping` now.
     Probe,
     /// It is open; the next `/ping` is due at this moment.
     Wait(Instant),
@@ -44,6 +44,8 @@ struct State {
     silence: Option<Silence>,
     /// When the next `/ping` is due, while it is open.
     open: Option<Instant>,
+    /// When the next `/ping` is due that tells whether it has to open.
+    doubt: Option<Instant>,
 }
 
 /// Failures in a row without an answer.
@@ -58,8 +60,9 @@ struct Silence {
 }
 
 impl State {
-    /// A request that had begun at `began` went without an answer. Returns whether this opened the circuit.
-    fn failed(&mut self, began: Instant, now: Stamp, reason: Reason, jitter: f64) -> bool {
+    /// A request that had begun at `began` went without an answer. Returns whether this opened the circuit: only a `/ping`
+    /// does, because one endpoint that is ill says nothing about the primary.
+    fn failed(&mut self, (began, is_ping): (Instant, bool), now: Stamp, reason: Reason, jitter: f64) -> bool {
         if !matches!(reason, Reason::Connect | Reason::Tls | Reason::Timeout) {
             return false;
         }
@@ -71,7 +74,7 @@ impl State {
         }
         silence.failures = silence.failures.saturating_add(1);
         silence.last = now.mono;
-        let opens = self.open.is_none() && silence.failures >= OPENS_AFTER;
+        let opens = is_ping && self.open.is_none() && silence.failures >= OPENS_AFTER;
         if opens {
             self.open = Some(next_probe(now.mono, jitter));
         }
@@ -81,12 +84,20 @@ impl State {
     /// Somebody answered. Returns the silence that this ended, where the circuit was open.
     fn answered(&mut self) -> Option<Silence> {
         let silence = self.silence.take();
+        self.doubt = None;
         self.open.take().and(silence)
     }
 
     fn admit(&mut self, now: Instant, jitter: f64) -> Verdict {
         match &mut self.open {
-            None => Verdict::Go,
+            None => {
+                let is_doubtful = self.silence.is_some_and(|silence| silence.failures >= OPENS_AFTER);
+                if is_doubtful && self.doubt.is_none_or(|due| due <= now) {
+                    self.doubt = Some(next_probe(now, jitter));
+                    return Verdict::Probe;
+                }
+                Verdict::Go
+            }
             Some(due) if *due <= now => {
                 *due = next_probe(now, jitter);
                 Verdict::Probe
@@ -107,9 +118,9 @@ impl Circuit {
     }
 
     /// A request of a poll that had begun at `began` went without an answer.
-    pub(crate) fn failed(&self, began: Instant, reason: Reason) {
+    pub(crate) fn failed(&self, began: Instant, is_ping: bool, reason: Reason) {
         let mut state = self.state();
-        if state.failed(began, Stamp::now(), reason, fastrand::f64()) {
+        if state.failed((began, is_ping), Stamp::now(), reason, fastrand::f64()) {
             self.stats.set_circuit_open(true);
             drop(state);
             warn!(
@@ -187,7 +198,7 @@ mod tests {
         fn fails(&mut self, took: Duration, reason: Reason) -> bool {
             let began = self.now.mono;
             self.pass(took);
-            self.state.failed(began, self.now, reason, 0.5)
+            self.state.failed((began, true), self.now, reason, 0.5)
         }
 
         fn opened() -> Bench {
@@ -198,6 +209,29 @@ mod tests {
             }
             bench
         }
+    }
+
+    #[test]
+    fn one_endpoint_that_is_silent_opens_nothing_while_a_ping_is_answered() {
+        let mut bench = Bench::new();
+        let fail = |bench: &mut Bench, is_ping| {
+            let began = bench.now.mono;
+            bench.pass(MS);
+            bench.state.failed((began, is_ping), bench.now, Reason::Connect, 0.5)
+        };
+        for _ in 0..OPENS_AFTER {
+            assert_eq!(bench.state.admit(bench.now.mono, 0.5), Verdict::Go);
+            assert!(!fail(&mut bench, false));
+        }
+        assert_eq!(bench.state.admit(bench.now.mono, 0.5), Verdict::Probe, "is it the primary?");
+        assert_eq!(bench.state.admit(bench.now.mono, 0.5), Verdict::Go, "nobody else waits for that");
+        assert!(bench.state.answered().is_none(), "it was not open");
+        assert_eq!(bench.state.admit(bench.now.mono, 0.5), Verdict::Go);
+        for _ in 0..OPENS_AFTER {
+            assert!(!fail(&mut bench, false));
+        }
+        assert_eq!(bench.state.admit(bench.now.mono, 0.5), Verdict::Probe);
+        assert!(fail(&mut bench, true), "it is the primary");
     }
 
     #[test]
@@ -232,7 +266,7 @@ mod tests {
         let began = bench.now.mono;
         bench.pass(MS);
         for _ in 0..100 {
-            assert!(!bench.state.failed(began, bench.now, Reason::Timeout, 0.5), "one event, seen by many walkers");
+            assert!(!bench.state.failed((began, true), bench.now, Reason::Timeout, 0.5), "one event, seen by many walkers");
         }
     }
 

@@ -89,7 +89,7 @@ impl Drop for Count<'_> {
         let code = self.code.unwrap_or(Code::NoAnswer(Reason::Timeout));
         self.stats.request(self.endpoint.slot(), self.endpoint.template(), code, self.started.elapsed());
         if let (Some(circuit), Code::NoAnswer(reason)) = (self.circuit, code) {
-            circuit.failed(self.started, reason);
+            circuit.failed(self.started, self.endpoint == Endpoint::Ping, reason);
         }
     }
 }

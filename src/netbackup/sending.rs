@@ -42,8 +42,8 @@ impl Client {
                 // Never closed, so there is always a permit in the end.
                 let _permit = self.0.permits.acquire().await.ok();
                 // It may have opened while this waited.
-                if circuit.is_open() {
-                    return Err(failed.unwrap_or_else(|| self.circuit_open(request.endpoint)));
+                if let Err(open) = self.pass_circuit(request.endpoint).await {
+                    return Err(failed.unwrap_or(open));
                 }
                 if failed.is_some() {
                     budget.repeated = budget.repeated.saturating_add(1);
@@ -81,10 +81,15 @@ impl Client {
                 Verdict::Wait(_) if pings.is_empty() => return Err(self.circuit_open(endpoint)),
                 Verdict::Wait(due) => due,
                 Verdict::Probe => {
-                    // One that hangs must not hide that another would be answered, nor may one that is slow be given up.
-                    if let Some(turn) = circuit.ping_turn() {
-                        pings.push(self.ping_closed_circuit(&target, until, turn));
+                    let Some(turn) = circuit.ping_turn() else { continue };
+                    let ping = self.ping_closed_circuit(&target, until, turn);
+                    // Until it is known whether it has to open, nobody waits but this one.
+                    if !circuit.is_open() {
+                        ping.await;
+                        continue;
                     }
+                    // One that hangs must not hide that another would be answered, nor may one that is slow be given up.
+                    pings.push(ping);
                     continue;
                 }
             };
