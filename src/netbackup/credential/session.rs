@@ -33,7 +33,7 @@ const SHORTEST_SESSION: Duration = Duration::from_secs(60);
 
 /// What a validity is taken for that is missing or absurd, and the bounds of one that is believed.
 const USUAL_VALIDITY: Duration = Duration::from_secs(3_600);
-const SHORTEST_VALIDITY: Duration = Duration::from_secs(60);
+const SHORTEST_VALIDITY: Duration = Duration::from_secs(5);
 const LONGEST_VALIDITY: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 pub(crate) struct Session {
