@@ -49,10 +49,18 @@ impl Checked {
     }
 }
 
+/// Readable by nobody else, because there is a key in it.
+fn write_config(directory: &Path, config: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = directory.join("config.toml");
+    std::fs::write(&path, config).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 /// Runs `check` in a directory that holds `config.toml`.
 async fn check_in(directory: &Path, config: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Checked {
     if !config.is_empty() {
-        std::fs::write(directory.join("config.toml"), config).unwrap();
+        write_config(directory, config);
     }
     let mut command = support::binary();
     command.current_dir(directory).arg("check").args(arguments).envs(environment.iter().copied());
@@ -310,7 +318,7 @@ async fn everything_ends_within_ten_seconds() {
     says(step(&report, "slow", "api_version"), "ok", "is spoken");
     says(step(&report, "slow", "credentials"), "finding", "timeout: /authorization-context did not answer within 2 s");
     says(collector(&report, "slow", "jobs"), "skipped", "not asked: what came before took all the time");
-    says(step(&report, "guest", "credentials"), "finding", "timeout: /authorization-context did not answer within 3 s");
+    says(step(&report, "guest", "credentials"), "ok", "timeout: /authorization-context did not answer within 1 s");
     says(collector(&report, "guest", "jobs"), "skipped", "not asked");
 }
 

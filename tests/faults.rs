@@ -345,9 +345,10 @@ fn symptoms(patient: &Patient, before: &Board, board: &Board, ill_for: Duration)
         expect(format!("it should be left alone, and was asked {asked} times"), asked <= 2.0);
     }
     // Where nobody answers at all the circuit opens; where anything is answered it does not.
-    let is_dark = patient.collectors().iter().all(
-        |(_, expected)| matches!(expected, Expect::Fails(reasons) if reasons.contains(&"circuit")),
-    );
+    let is_dark = patient
+        .collectors()
+        .iter()
+        .all(|(_, expected)| matches!(expected, Expect::Fails(reasons) if reasons.contains(&"circuit")));
     let open = board.0[site].get("netbackup_api_circuit_open", &[]);
     expect(format!("the circuit should be open: {is_dark}, is {open:?}"), open == Some(f64::from(u8::from(is_dark))));
     let (rate, burst) = MOST_REQUESTS;
@@ -368,7 +369,8 @@ async fn each_fault_has_its_name_harms_nothing_else_and_is_got_over() {
     for row in rows() {
         patients.push(Patient::new(row, &good).await);
     }
-    let sites: String = patients.iter().map(|patient| patient.config(ca_file.to_str().unwrap(), key_file.to_str().unwrap())).collect();
+    let sites: String =
+        patients.iter().map(|patient| patient.config(ca_file.to_str().unwrap(), key_file.to_str().unwrap())).collect();
     let exporter = Exporter::start(&format!("{POLL}{sites}"));
     let client = reqwest::Client::builder().no_proxy().gzip(false).timeout(PATIENCE).build().unwrap();
     let mut watch = Watch { exporter, client, took: Vec::new() };

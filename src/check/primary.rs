@@ -139,7 +139,7 @@ pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) 
             Judged::Open(Unjudged { message: error.finding(), advice: error.advice(), is_silent })
         }
         Err(_) => {
-            let seconds = patience.as_secs_f64().round();
+            let seconds = patience.as_secs_f64().round().max(1.0);
             let message = format!("timeout: /authorization-context did not answer within {seconds} s");
             Judged::Open(Unjudged { message, advice: None, is_silent: true })
         }

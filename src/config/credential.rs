@@ -76,11 +76,18 @@ pub(super) fn resolve(raw: &RawSite, directory: &Path, mistakes: &mut Mistakes) 
         return command(typed, directory, mistakes).map(Credential::ApiKeyCommand);
     }
     if let Some(typed) = raw.api_key_file.given() {
-        return secret_file(typed, "a key", check_key, directory, mistakes).map(Credential::ApiKeyFile);
+        return secret_file(typed, "key", check_key, directory, mistakes).map(Credential::ApiKeyFile);
     }
     let typed = raw.api_key.given()?;
-    site::checked(typed, check_key, mistakes)?;
-    Some(Credential::ApiKey(Secret::new(typed.value.clone())))
+    check_key(typed.value.expose())
+        .map_err(|problem| mistakes.error(&typed.spot, format!("the key {problem}")))
+        .ok()?;
+    if raw.api_key_is_literal && mistakes.is_file_world_readable() {
+        let message =
+            "every user of this machine can read this file, and so the key; chmod o-r it, or use api_key_file";
+        mistakes.warn(&typed.spot, message);
+    }
+    Some(Credential::ApiKey(typed.value.clone()))
 }
 
 fn one_of_four(raw: &RawSite, mistakes: &mut Mistakes) {
@@ -111,7 +118,7 @@ fn one_of_four(raw: &RawSite, mistakes: &mut Mistakes) {
 fn secret_file(
     typed: &Typed<String>,
     what: &str,
-    check: fn(&str) -> Result<(), String>,
+    check: fn(&str) -> Result<(), &'static str>,
     directory: &Path,
     mistakes: &mut Mistakes,
 ) -> Option<PathBuf> {
@@ -119,35 +126,36 @@ fn secret_file(
     let bytes = site::file(&path, typed, mistakes)?;
     let text = std::str::from_utf8(&bytes).unwrap_or("\0");
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
-    if let Err(message) = check(text) {
-        mistakes.error(&typed.spot, format!("the file does not hold {what}: {message}"));
+    if let Err(problem) = check(text) {
+        mistakes.error(&typed.spot, format!("the file does not hold a {what}: the {what} {problem}"));
         return None;
     }
     site::warn_if_world_readable(&path, typed, mistakes);
     Some(path)
 }
 
-/// A key is sent as a header: what a header cannot carry would fail at every request.
-fn check_key(key: &str) -> Result<(), String> {
+/// What is wrong with a key, if anything, wherever it comes from. It is sent as a header: what a header cannot carry would
+/// fail at every request.
+pub(crate) fn check_key(key: &str) -> Result<(), &'static str> {
     if key.is_empty() {
-        Err("the key is empty".into())
+        Err("is empty")
     } else if key.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
-        Err("the key has more than one line".into())
+        Err("has more than one line")
     } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
-        Err("the key holds blanks, control characters or characters beyond ASCII".into())
+        Err("holds blanks, control characters or characters beyond ASCII")
     } else {
         Ok(())
     }
 }
 
-/// A password may hold anything that can be typed.
-fn check_password(password: &str) -> Result<(), String> {
+/// What is wrong with a password, if anything: it may hold whatever can be typed.
+pub(crate) fn check_password(password: &str) -> Result<(), &'static str> {
     if password.is_empty() {
-        Err("the password is empty".into())
+        Err("is empty")
     } else if password.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
-        Err("the password has more than one line".into())
+        Err("has more than one line")
     } else if password.chars().any(char::is_control) {
-        Err("the password holds control characters, or the file is not UTF-8".into())
+        Err("holds control characters, or the file is not UTF-8")
     } else {
         Ok(())
     }
@@ -205,7 +213,7 @@ fn login(raw: &RawLogin, directory: &Path, mistakes: &mut Mistakes) -> Option<Lo
     let (username, domain_name) = (word(&raw.username), word(&raw.domain_name));
     let kind = raw.domain_type.given().map(|typed| site::checked(typed, DomainType::parse, mistakes));
     let file = raw.password_file.given();
-    let file = file.and_then(|typed| secret_file(typed, "a password", check_password, directory, mistakes));
+    let file = file.and_then(|typed| secret_file(typed, "password", check_password, directory, mistakes));
     let domain_type = match kind {
         Some(kind) => Some(kind?),
         None => None,

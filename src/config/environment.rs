@@ -5,7 +5,7 @@ use std::path::Path;
 use super::error::{ConfigErrors, Mistakes, Spot};
 use super::raw::{self, RawSite};
 use super::reader::{Field, Reader, Typed};
-use super::{Config, Environment, resolve};
+use super::{Config, Environment, Secret, resolve};
 
 /// The site's name when `NETBACKUP_SITE` does not give one.
 const DEFAULT_SITE: &str = "netbackup";
@@ -38,7 +38,7 @@ impl Config {
             Field::Given(typed) => Field::Given(typed),
             _ => Field::Given(Typed { value: DEFAULT_SITE.into(), spot: Spot::named("NETBACKUP_SITE") }),
         };
-        site.api_key = variable("NETBACKUP_API_KEY");
+        site.api_key = variable("NETBACKUP_API_KEY").map(Secret::new);
         site.api_key_file = variable("NETBACKUP_API_KEY_FILE");
         site.tls.ca_file = variable("NETBACKUP_CA_FILE");
         if !site.api_key.is_there() && !site.api_key_file.is_there() {

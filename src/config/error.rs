@@ -38,6 +38,7 @@ pub(super) struct Mistakes {
     file: String,
     line_starts: Vec<usize>,
     text: zeroize::Zeroizing<String>,
+    is_world_readable: bool,
     syntax: Vec<ConfigError>,
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
@@ -123,7 +124,21 @@ impl Mistakes {
     fn new(file: String, text: &str) -> Mistakes {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let text = zeroize::Zeroizing::new(text.to_owned());
-        Mistakes { file, line_starts, text, syntax: Vec::new(), errors: Vec::new(), warnings: Vec::new() }
+        let is_world_readable = false;
+        Mistakes {
+            file,
+            line_starts,
+            text,
+            is_world_readable,
+            syntax: Vec::new(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Notes who may read the file.
+    pub(super) fn readable_by_all(&mut self, is_world_readable: bool) {
+        self.is_world_readable = is_world_readable;
     }
 
     /// Notes a mistake.
@@ -147,6 +162,11 @@ impl Mistakes {
     /// Whether the text is not even TOML, so that what is missing may just not have been understood.
     pub(super) fn has_syntax_errors(&self) -> bool {
         !self.syntax.is_empty()
+    }
+
+    /// Whether every user of this machine may read the file.
+    pub(super) fn is_file_world_readable(&self) -> bool {
+        self.is_world_readable
     }
 
     /// The text of the line before `offset`.

@@ -35,6 +35,7 @@ mod web_file;
 mod tests;
 
 pub use credential::{Credential, DomainType, Login};
+pub(crate) use credential::{check_key, check_password};
 pub use duration::read_duration;
 pub use environment::process_environment;
 pub use error::{ConfigError, ConfigErrors};
@@ -205,7 +206,11 @@ impl Config {
         };
         let bytes = files::read(path).map_err(unreadable)?;
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Config::parse(text, path, environment),
+            Ok(text) => {
+                let mut mistakes = error::Mistakes::in_file(path, text);
+                mistakes.readable_by_all(files::is_world_readable(path));
+                Config::read(text, path, environment, mistakes)
+            }
             Err(error) => {
                 let good = bytes.get(..error.valid_up_to()).and_then(|bytes| std::str::from_utf8(bytes).ok());
                 let good = good.unwrap_or_default();
@@ -220,7 +225,15 @@ impl Config {
     /// # Errors
     /// Every mistake at once.
     pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
-        let mut mistakes = error::Mistakes::in_file(path, text);
+        Config::read(text, path, environment, error::Mistakes::in_file(path, text))
+    }
+
+    fn read(
+        text: &str,
+        path: &Path,
+        environment: &Environment,
+        mut mistakes: error::Mistakes,
+    ) -> Result<Config, ConfigErrors> {
         let raw = raw::read(text, environment, &mut mistakes);
         resolve::resolve(&raw, path.parent().unwrap_or(Path::new("")), mistakes)
     }

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::error::{Mistakes, Spot};
 use super::reader::{Field, Reader, Section, Typed};
 use super::syntax;
-use super::{COLLECTORS, CollectorSpec, Environment};
+use super::{COLLECTORS, CollectorSpec, Environment, Secret};
 
 /// The most requests at a time to one primary.
 const MOST_POLL_REQUESTS: usize = 64;
@@ -75,7 +75,9 @@ pub(super) struct RawSite {
     pub(super) spot: Spot,
     pub(super) name: Field<String>,
     pub(super) url: Field<String>,
-    pub(super) api_key: Field<String>,
+    pub(super) api_key: Field<Secret>,
+    /// It stands in the file itself.
+    pub(super) api_key_is_literal: bool,
     pub(super) api_key_file: Field<String>,
     pub(super) api_key_command: Field<Vec<Typed<String>>>,
     /// `[site.login]`, where it is there.
@@ -210,7 +212,8 @@ impl RawSite {
             spot: site.spot().clone(),
             name: site.string(reader, "name"),
             url: site.string(reader, "url"),
-            api_key: site.string(reader, "api_key"),
+            api_key: site.string(reader, "api_key").map(Secret::new),
+            api_key_is_literal: site.is_literal("api_key"),
             api_key_file: site.string(reader, "api_key_file"),
             api_key_command: site.list(reader, "api_key_command"),
             login: RawLogin::read(login, reader),

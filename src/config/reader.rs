@@ -62,6 +62,15 @@ impl<T> Field<T> {
         !matches!(self, Field::Absent)
     }
 
+    /// The same with what `convert` makes of the value.
+    pub(super) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Field::Absent => Field::Absent,
+            Field::Bad => Field::Bad,
+            Field::Given(Typed { value, spot }) => Field::Given(Typed { value: convert(value), spot }),
+        }
+    }
+
     /// The value, or `default`.
     pub(super) fn or(&self, default: T) -> T
     where
@@ -140,6 +149,13 @@ impl<'d> Section<'d> {
         self.table.is_some_and(|table| table.contains_key(key))
     }
 
+    /// Whether the key is a string that takes nothing from the environment.
+    pub(super) fn is_literal(&self, key: &str) -> bool {
+        let value = self.table.and_then(|table| table.get(key)).and_then(|value| value.get_ref().as_str());
+        value.is_some_and(|text| !text.contains("${"))
+    }
+
+    /// A string.
     pub(super) fn string(&mut self, reader: &mut Reader<'_>, key: &str) -> Field<String> {
         self.field(reader, key, |reader, value, spot| reader.text(value, spot))
     }

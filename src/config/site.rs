@@ -53,12 +53,12 @@ pub(super) fn resolve(
     let name = required(&raw.name, "name", raw, mistakes).and_then(|typed| checked(typed, check_name, mistakes));
     let url = required(&raw.url, "url", raw, mistakes).and_then(|typed| checked(typed, base_url::parse, mistakes));
     if let (Some(typed), Some("http")) = (raw.url.given(), url.as_ref().map(url::Url::scheme)) {
-        mistakes.warn(&typed.spot, "with http the API key travels in clear; use https");
+        mistakes.warn(&typed.spot, format!("with http the {} travels in clear; use https", secret(raw)));
         warn_about_unused_tls(&raw.tls, mistakes);
     }
     let credential = credential::resolve(raw, directory, mistakes);
     let api_version = raw.api_version.given().map(|typed| checked(typed, parse_api_version, mistakes));
-    let tls = tls(&raw.tls, directory, mistakes);
+    let tls = tls(&raw.tls, secret(raw), directory, mistakes);
     let poll_settings = timing::poll(&raw.poll, poll, mistakes);
     let enabled = timing::collectors((&raw.collectors, collectors), (&raw.poll, poll), mistakes);
     if enabled.is_empty() {
@@ -127,7 +127,12 @@ fn parse_api_version(text: &str) -> Result<ApiVersionChoice, String> {
         .ok_or_else(|| "expected \"auto\", or a version from \"9.0\" to \"14.0\" in quotes".into())
 }
 
-fn tls(raw: &RawTls, directory: &Path, mistakes: &mut Mistakes) -> Tls {
+/// What the site signs in with, in words.
+fn secret(raw: &RawSite) -> &'static str {
+    if raw.login.is_some() { "password" } else { "API key" }
+}
+
+fn tls(raw: &RawTls, secret: &str, directory: &Path, mistakes: &mut Mistakes) -> Tls {
     match (&raw.client_cert_file, &raw.client_key_file) {
         (Field::Given(typed), Field::Absent) => mistakes.error(&typed.spot, "client_key_file is missing beside it"),
         (Field::Absent, Field::Given(typed)) => mistakes.error(&typed.spot, "client_cert_file is missing beside it"),
@@ -142,7 +147,8 @@ fn tls(raw: &RawTls, directory: &Path, mistakes: &mut Mistakes) -> Tls {
     if let Some(typed) = raw.insecure_skip_verify.given()
         && typed.value
     {
-        let message = "certificates are not verified: anybody on the way can read the API key; use ca_file instead";
+        let message =
+            format!("certificates are not verified: anybody on the way can read the {secret}; use ca_file instead");
         mistakes.warn(&typed.spot, message);
     }
     let client_key_file = pem(&raw.client_key_file, "PRIVATE KEY", directory, mistakes);

@@ -98,6 +98,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(DEFAULT_FILE);
         std::fs::write(&path, "[[site]]\nname = \"a\"\nurl = \"https://nbu\"\napi_key = \"k\"\n").unwrap();
+        #[cfg(unix)]
+        let_nobody_else_read(&path);
         let warnings = |url: &str| {
             let environment = Environment::from([("NETBACKUP_URL".into(), url.into())]);
             let source = ConfigSource::locate_by(None, &path, &environment);
@@ -112,6 +114,32 @@ mod tests {
         for url in ["", "https://nbu/netbackup/"] {
             assert!(warnings(url).is_empty(), "{url}");
         }
+    }
+
+    #[cfg(unix)]
+    fn let_nobody_else_read(path: &Path) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_in_a_file_that_everybody_may_read_is_warned_about() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(DEFAULT_FILE);
+        let environment = Environment::from([("KEY".into(), "s3ntinelXq9".into())]);
+        let warnings = |credential: &str, mode| {
+            let text = format!("[[site]]\nname = \"a\"\nurl = \"https://nbu\"\n{credential}\n");
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            ConfigSource::File(path.clone()).load(&environment, &Overrides::default()).unwrap().warnings
+        };
+        let told = warnings("api_key = \"s3ntinelXq9\"", 0o644);
+        assert!(told.len() == 1 && told[0].contains("site[0].api_key: every user of this machine"), "{told:?}");
+        assert!(!told[0].contains("s3ntinelXq9"));
+        assert!(warnings("api_key = \"s3ntinelXq9\"", 0o640).is_empty());
+        assert!(warnings("api_key = \"${KEY}\"", 0o644).is_empty(), "it is not in the file");
     }
 
     #[test]

@@ -23,6 +23,8 @@ struct Inner {
     status: Option<u16>,
     retry_after: Option<Duration>,
     error_code: Option<i64>,
+    /// The site signs in with a password.
+    signs_in: bool,
     what: String,
     source: Option<Source>,
 }
@@ -110,6 +112,7 @@ impl Error {
             status: None,
             retry_after: None,
             error_code: None,
+            signs_in: false,
             what: what.into(),
             source: None,
         }))
@@ -117,6 +120,12 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Error {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Whether the site signs in with a password, which the advice depends on.
+    pub(crate) fn of_session(mut self, signs_in: bool) -> Error {
+        self.0.signs_in = signs_in;
         self
     }
 
@@ -186,9 +195,14 @@ impl Error {
             (Reason::Auth, _) if self.0.endpoint == Endpoint::Login => {
                 "check username, password, domain_name and domain_type, and that the account is not locked"
             }
+            (Reason::Auth, _) if self.0.signs_in => {
+                "the next poll signs in again; check that nobody else signs in with the same account, and that it may use \
+                 the API"
+            }
             (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
             (Reason::Forbidden, _) => {
-                return self.right().map(|right| format!("grant {right} to the role of the key's user"));
+                let whose = if self.0.signs_in { "account" } else { "key's user" };
+                return self.right().map(|right| format!("grant {right} to the role of the {whose}"));
             }
             (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
             (Reason::Throttled, _) if self.0.endpoint == Endpoint::Login => {
@@ -320,6 +334,14 @@ mod tests {
             failure.public_message(),
             "forbidden on /admin/jobs: HTTP status 401; missing right: MANAGE/JOBS VIEW"
         );
+    }
+
+    #[test]
+    fn what_to_do_depends_on_how_the_site_signs_in() {
+        let advice = |reason, signs_in| error(reason).with_status(401).of_session(signs_in).advice().unwrap();
+        assert!(advice(Reason::Auth, false).contains("API key"));
+        assert!(advice(Reason::Auth, true).contains("account") && !advice(Reason::Auth, true).contains("key"));
+        assert_eq!(advice(Reason::Forbidden, true), "grant MANAGE/JOBS VIEW to the role of the account");
     }
 
     #[test]

@@ -124,7 +124,8 @@ impl Exchange {
     }
 
     pub(crate) fn error(&self, endpoint: Endpoint, reason: Reason, what: impl Into<String>) -> Error {
-        Error::new(&self.site, endpoint, reason, what)
+        let signs_in = self.credentials.session().is_some();
+        Error::new(&self.site, endpoint, reason, what).of_session(signs_in)
     }
 
     /// Sends `request` and reads the answer. Anything but a 200 of the right kind is an error.

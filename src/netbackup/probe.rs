@@ -47,6 +47,9 @@ impl Client {
             failure = Some(self.error(Endpoint::Ping, Reason::Version, what).into());
         }
         let authenticated = if self.stats().judged() {
+            if !too_old {
+                self.have_verdict_renewed(until).await;
+            }
             !self.stats().refused()
         } else if too_old {
             false
@@ -106,6 +109,17 @@ impl Client {
             api_version: self.stats().api_version(),
             latency: None,
             failure: Some(failure),
+        }
+    }
+
+    /// Where no poll sends the key nobody else would notice that it is refused, or that there is another one. What is no
+    /// verdict leaves the one from before.
+    async fn have_verdict_renewed(&self, until: Instant) {
+        let is_old = self.0.exchange.credentials.is_verdict_old(self.stats().refused());
+        if let Ok(true) = tokio::time::timeout_at(until, is_old).await
+            && let Err(error) = self.have_credentials_judged(until).await
+        {
+            tracing::debug!(site = %self.0.exchange.site, %error, "a probe had the credentials judged again");
         }
     }
 

@@ -13,9 +13,8 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::super::error::BuildError;
-use super::check_key;
 use super::file::without_newline;
-use crate::config::Secret;
+use crate::config::{Secret, check_key};
 
 /// The longest that it may take.
 const LONGEST_RUN: Duration = Duration::from_secs(10);

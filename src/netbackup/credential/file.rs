@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::super::error::BuildError;
-use super::{LOOK_EVERY, check_key};
-use crate::config::Secret;
+use super::LOOK_EVERY;
+use crate::config::{Secret, check_key, check_password};
 
 /// Far above any key; a wrong path (a log, a device) must not fill the memory.
 const LARGEST: u64 = 64 * 1024;
@@ -170,16 +170,6 @@ impl SecretFile {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn check_password(password: &str) -> Result<(), &'static str> {
-    if password.is_empty() {
-        Err("is empty")
-    } else if password.chars().any(char::is_control) {
-        Err("has more than one line, or a control character; write it anew")
-    } else {
-        Ok(())
     }
 }
 

@@ -9,13 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::HeaderValue;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use self::command::KeyCommand;
 use self::file::SecretFile;
 use self::session::Session;
 use super::error::{BuildError, Error};
-use crate::config::{Credential, Secret};
+use crate::config::{Credential, Secret, check_key};
 use crate::reason::Reason;
 
 mod command;
@@ -24,6 +27,9 @@ pub(super) mod session;
 
 /// How often a file of a secret is looked at: a change takes effect within 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How old a verdict of the primary on a key may be before a probe has it renewed.
+const REVIEW_EVERY: Duration = Duration::from_secs(60);
 
 /// Shorter text is no secret, and hiding it would only garble what a primary says.
 const SHORTEST_HIDDEN: usize = 4;
@@ -36,6 +42,8 @@ pub(crate) struct Credentials {
     refused: Mutex<Option<HeaderValue>>,
     /// How often another key or password was taken.
     changes: AtomicU64,
+    /// When the primary judged them last, and which change that was.
+    judged: Mutex<Option<(u64, Instant)>>,
     /// Told of each change, and of each wish to look again.
     wake: tokio::sync::Notify,
 }
@@ -63,6 +71,7 @@ impl Credentials {
             source,
             refused: Mutex::default(),
             changes: AtomicU64::new(0),
+            judged: Mutex::default(),
             wake: tokio::sync::Notify::new(),
         })
     }
@@ -151,6 +160,10 @@ impl Credentials {
         if refused {
             *self.refused() = Some(sent.clone());
         }
+        // What was replaced meanwhile says nothing about what is there now.
+        if (accepted || refused) && !self.is_replaced(sent) {
+            *self.judged() = Some((self.changes(), Instant::now()));
+        }
         if let Source::Login(session) = &self.source {
             if refused {
                 session.refused(sent);
@@ -160,6 +173,27 @@ impl Credentials {
         } else if accepted && self.refused().as_ref() == Some(sent) {
             *self.refused() = None;
         }
+    }
+
+    /// Whether a probe is to have a verdict from before renewed: there is another key by now, or nobody has sent the one that
+    /// was accepted for a while. One that was refused is not sent again, and sessions are left to who signs in.
+    pub(crate) async fn is_verdict_old(&self, is_refused: bool) -> bool {
+        if let Source::File(_) = self.source {
+            // Where no poll looks at the file nobody else does.
+            let _ = self.header().await;
+        }
+        let mut judged = self.judged();
+        let changes = self.changes();
+        let is_old = match *judged {
+            _ if self.session().is_some() || !self.is_ready() => false,
+            Some((change, at)) => change != changes || (!is_refused && at.elapsed() >= REVIEW_EVERY),
+            None => false,
+        };
+        // Whatever comes of it: not at each probe. And what was judged by an error counts from when it is first seen.
+        if is_old || judged.is_none() {
+            *judged = Some((changes, Instant::now()));
+        }
+        is_old
     }
 
     /// After a 401: whether it is worth to send the request once more, because there is another key than the one that was
@@ -224,6 +258,17 @@ impl Credentials {
         secret
     }
 
+    fn is_replaced(&self, sent: &HeaderValue) -> bool {
+        match &self.source {
+            Source::File(file) => file.current().expose().as_bytes() != sent.as_bytes(),
+            _ => false,
+        }
+    }
+
+    fn judged(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_refused(&self, key: &Secret) -> bool {
         self.refused().as_ref().is_some_and(|refused| refused.as_bytes() == key.expose().as_bytes())
     }
@@ -239,28 +284,16 @@ fn header(site: &Arc<str>, key: &Secret) -> Result<HeaderValue, BuildError> {
         what: "API key",
         problem,
     })?;
-    sendable(key).ok_or_else(|| BuildError::Secret { site: Arc::clone(site), what: "API key", problem: UNSENDABLE })
+    let problem = "cannot be sent";
+    sendable(key).ok_or_else(|| BuildError::Secret { site: Arc::clone(site), what: "API key", problem })
 }
 
-const UNSENDABLE: &str =
-    "holds a character that cannot be sent (a line break within, or a control character); write it anew";
-
-/// A header value that nothing prints.
+/// A header value that nothing prints, and whose memory is wiped with its last clone.
 fn sendable(secret: &Secret) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(secret.expose()).ok()?;
+    let bytes = Bytes::from_owner(Zeroizing::new(secret.expose().as_bytes().to_vec()));
+    let mut value = HeaderValue::from_maybe_shared(bytes).ok()?;
     value.set_sensitive(true);
     Some(value)
-}
-
-/// What is wrong with a key, if anything.
-fn check_key(key: &str) -> Result<(), &'static str> {
-    if key.trim().is_empty() {
-        Err("is empty")
-    } else if HeaderValue::from_str(key).is_err() {
-        Err(UNSENDABLE)
-    } else {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -177,7 +177,7 @@ async fn a_program_that_fails_is_told_of_without_what_it_says() {
         ("echo S3CRET; echo S3CRET >&2; exit 3", "ended with exit status: 3 and 7 bytes on standard error"),
         ("kill -9 $$", "ended with signal: 9"),
         ("true", "printed a key that is empty"),
-        ("printf 'S3CRET\\nS3CRET'", "printed a key that holds a character that cannot be sent"),
+        ("printf 'S3CRET\\nS3CRET'", "printed a key that has more than one line"),
         ("printf '\\377S3CRET'", "printed a key that is not UTF-8"),
         (long.as_str(), "printed more than 65536 bytes"),
     ] {

@@ -47,6 +47,46 @@ async fn refused_credentials_are_not_sent_again() {
 }
 
 #[tokio::test]
+async fn where_nobody_polls_probes_notice_a_refused_key_and_another_one() {
+    let primary = Primary::new(|seen| match (seen.path.as_str(), seen.header("authorization")) {
+        ("/netbackup/ping", _) => pong(Some("14.0")),
+        (_, "good") => json("{}"),
+        _ => complaint(401, 9001),
+    })
+    .await;
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    std::fs::write(&key, "good").unwrap();
+    let mut site = primary.site();
+    site.credential = crate::config::Credential::ApiKeyFile(key.clone());
+    let (client, _) = client(&site);
+    let sent = || primary.seen().iter().filter(|seen| seen.headers.contains_key("authorization")).count();
+    let pass = async |seconds| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    };
+    for _ in 0..3 {
+        assert!(client.probe(LIMIT).await.authenticated);
+    }
+    assert_eq!(sent(), 1, "a verdict is good for a minute");
+    pass(61).await;
+    assert!(client.probe(LIMIT).await.authenticated);
+    assert_eq!(sent(), 2);
+    std::fs::write(&key, "bad").unwrap();
+    pass(3).await;
+    assert!(!client.probe(LIMIT).await.authenticated, "another one is judged at once");
+    let refused = sent();
+    for _ in 0..3 {
+        pass(61).await;
+        assert!(!client.probe(LIMIT).await.authenticated);
+    }
+    assert_eq!(sent(), refused, "and a refused one is not sent again");
+    std::fs::write(&key, "good").unwrap();
+    assert!(client.probe(LIMIT).await.authenticated, "until there is another one");
+}
+
+#[tokio::test]
 async fn what_only_says_no_right_or_no_endpoint_says_nothing_against_the_key() {
     for (status, code, judged) in [(401, 8000, true), (403, 1, true), (404, 1, false)] {
         let primary = Primary::new(move |seen| match seen.path.as_str() {
