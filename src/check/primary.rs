@@ -113,7 +113,8 @@ fn judge_clock(offset: Option<f64>, trail: &mut Trail) {
 
 /// Has the credentials judged where the release offers that.
 pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) -> Judged {
-    let patience = PATIENCE.min(trail.left());
+    // A program that prints the key, or a sign-in, is needed for everything else too, and is not begun twice.
+    let patience = if client.has_credentials() { PATIENCE.min(trail.left()) } else { trail.left() };
     match timeout(patience, client.caller()).await {
         Ok(Ok(Some(caller))) => {
             let whose = caller.subject.map(|subject| format!(" as {subject}"));
@@ -140,7 +141,11 @@ pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) 
         }
         Err(_) => {
             let seconds = patience.as_secs_f64().round().max(1.0);
-            let message = format!("timeout: /authorization-context did not answer within {seconds} s");
+            let what = match client.has_credentials() {
+                true => "/authorization-context did not answer",
+                false => "the program of the key, or the sign-in, did not end",
+            };
+            let message = format!("timeout: {what} within {seconds} s");
             Judged::Open(Unjudged { message, advice: None, is_silent: true })
         }
     }

@@ -266,7 +266,10 @@ mod tests {
         let began = bench.now.mono;
         bench.pass(MS);
         for _ in 0..100 {
-            assert!(!bench.state.failed((began, true), bench.now, Reason::Timeout, 0.5), "one event, seen by many walkers");
+            assert!(
+                !bench.state.failed((began, true), bench.now, Reason::Timeout, 0.5),
+                "one event, seen by many walkers"
+            );
         }
     }
 

@@ -103,6 +103,12 @@ impl Client {
         }
     }
 
+    /// Whether there is something to send without signing in or running a program first.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.0.exchange.credentials.is_ready()
+    }
+
     /// Whether both have the same key or session.
     #[must_use]
     pub fn signs_in_like(&self, other: &Client) -> bool {
