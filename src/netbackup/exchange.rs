@@ -133,7 +133,7 @@ impl Exchange {
         let facts = request.endpoint.facts();
         let (method, page) = (facts.method.name(), request.target.page);
         let span = trace::Request::start(&self.site, &self.server, method, facts.template, page);
-        let answer = span.around(self.exchange(request, budget)).await;
+        let answer = span.around(Box::pin(self.exchange(request, budget))).await;
         match &answer {
             Ok(answer) => span.succeeded(200, answer.body.len()),
             Err(error) => span.failed(error.status(), error.reason()),

@@ -77,12 +77,14 @@ impl Client {
     /// once more if that made a difference.
     pub(crate) async fn json(&self, ask: &Ask<'_>) -> Result<String, Error> {
         let credentials = &self.0.exchange.credentials;
-        let first = self.negotiate(ask).await;
+        let first = Box::pin(self.negotiate(ask)).await;
         let ended = match first {
             Err(error)
-                if matches!(ask.lane, Lane::Poll) && self.was_refused(&error) && credentials.is_renewed().await =>
+                if matches!(ask.lane, Lane::Poll)
+                    && self.was_refused(&error)
+                    && Box::pin(credentials.is_renewed()).await =>
             {
-                self.negotiate(ask).await
+                Box::pin(self.negotiate(ask)).await
             }
             ended => ended,
         };

@@ -60,7 +60,7 @@ impl Client {
             failure = failure.or(met);
             authenticated
         } else {
-            match self.have_credentials_judged(until).await {
+            match Box::pin(self.have_credentials_judged(until)).await {
                 Ok(()) => true,
                 Err(error) => {
                     let accepted = error.reason() == Reason::Forbidden;
@@ -117,7 +117,7 @@ impl Client {
     async fn have_verdict_renewed(&self, until: Instant) {
         let is_old = self.0.exchange.credentials.is_verdict_old(self.stats().refused());
         if let Ok(true) = tokio::time::timeout_at(until, is_old).await
-            && let Err(error) = self.have_credentials_judged(until).await
+            && let Err(error) = Box::pin(self.have_credentials_judged(until)).await
         {
             tracing::debug!(site = %self.0.exchange.site, %error, "a probe had the credentials judged again");
         }

@@ -23,7 +23,8 @@ impl Client {
     /// Runs a request within the bounds of its lane.
     pub(super) async fn run(&self, lane: Lane, request: Request<'_>) -> Result<Answer, Error> {
         match lane {
-            Lane::Poll => self.run_for_poll(&request).await,
+            // On the heap, as below: what waits for an answer is large, and every caller's future would hold it.
+            Lane::Poll => Box::pin(self.run_for_poll(&request)).await,
             Lane::Probe(until) => {
                 let time = until.saturating_duration_since(Instant::now());
                 self.0.exchange.run(&request, &mut Budget::once(time)).await

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use super::primary::{Primary, complaint, counted, json, pong, respond, until};
 use crate::config::{ApiVersionChoice, Credential};
-use crate::netbackup::{Client, Error};
+use crate::netbackup::{Client, Error, JobsPage, JobsQuery};
 use crate::reason::{Failure, Reason};
 use crate::stats::ApiStats;
 
@@ -263,4 +264,20 @@ async fn a_fixed_version_is_known_from_the_start() {
     assert_eq!(stats.api_version().as_deref(), Some("14.0"));
     site.api_version = ApiVersionChoice::Auto;
     assert_eq!(super::primary::client(&site).1.api_version(), None);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_answer_is_small() {
+    // Futures that hold each other by value grow with every layer, until a thread's stack is too small to build them.
+    let primary = Primary::new(|_| complaint(500, 1)).await;
+    let (client, _) = primary.client();
+    let query = JobsQuery { filter: None, sort: None, limit: 1 };
+    let mut visit = |_: JobsPage<'_>| {};
+    let sizes = [
+        ("count", size_of_val(&client.count_jobs(None))),
+        ("walk", size_of_val(&client.walk_jobs(&query, &mut visit))),
+        ("ping", size_of_val(&client.ping())),
+        ("probe", size_of_val(&client.probe(Duration::from_secs(1)))),
+    ];
+    assert!(sizes.iter().all(|(_, size)| *size < 8192), "{sizes:?}");
 }

@@ -120,5 +120,6 @@ async fn read_ended<P: Primary>(
             info!(site = &*settings.site, percent = (ratio * 100.0).floor(), "reading the jobs of the window");
         }
     };
-    cold.read(primary, settings.walkers, &mut take).await
+    // On the heap: with its walkers it is by far the largest part of a poll.
+    Box::pin(cold.read(primary, settings.walkers, &mut take)).await
 }
