@@ -117,13 +117,13 @@ async fn serve(
 ) -> ExitCode {
     info!(source = %typed.source, sites = config.sites.len(), "configuration read");
     run::log_warnings(&config);
-    let state = match run::open_state(&config) {
-        Ok(state) => state,
-        Err(error) => return cannot_start(error.into()),
-    };
     let door = match Door::new(config.web.file.as_deref()) {
         Ok(door) => door,
         Err(mistakes) => return refuse_configuration(&mistakes),
+    };
+    let state = match run::open_state(&config) {
+        Ok(state) => state,
+        Err(error) => return cannot_start(error.into()),
     };
     let listens = inherited.is_none();
     let listeners = match inherited {
