@@ -36,9 +36,9 @@ impl<'a> Series<'a> {
     /// Appends the lines of a histogram. `counts` are per bucket, not cumulative, the last one above every bound.
     pub(super) fn write_histogram(&self, out: &mut Vec<u8>, bounds: &[f64], counts: &[u64], sum: f64) {
         debug_assert_eq!(counts.len(), bounds.len() + 1, "{}: counts per bucket", self.family.name);
-        let mut cumulative = 0;
+        let mut cumulative: u64 = 0;
         for (bound, count) in bounds.iter().chain(&[f64::INFINITY]).zip(counts) {
-            cumulative += count;
+            cumulative = cumulative.saturating_add(*count);
             self.line(out, self.family.name, "_bucket", Some(*bound), Number::Integer(cumulative));
         }
         self.line(out, self.family.name, "_sum", None, Number::Float(sum));
