@@ -431,10 +431,13 @@ async fn a_key_that_changes_in_place_takes_effect() {
         paris.base_url()
     ));
     setting.exporter.until("data", |s| succeeded(s, "paris")).await;
-    // The old key works on until the primary takes it away: the new one is used before that.
+    // The old key works on until the primary takes it away: the new one is used before that. The primary judges a key
+    // late enough that the first request with the new one is let in.
+    paris.control().set_latency(Duration::from_secs(2));
     std::fs::write(&key, "another-key").unwrap();
     setting.exporter.wait_for_log("another API key or password");
     paris.control().set_api_key("another-key".to_owned());
+    paris.control().set_latency(Duration::ZERO);
     let polled = polls(&setting.exporter.scrape().await, "paris");
     setting.until("polled with the new key", |s| polls(s, "paris") > polled + 2.0 && succeeded(s, "paris")).await;
 }
