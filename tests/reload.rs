@@ -516,3 +516,26 @@ async fn what_the_file_says_of_the_pages_takes_effect() {
         support::client().get(format!("{}/other", exporter.base)).header("accept", "application/openmetrics-text");
     assert!(open.send().await.unwrap().text().await.unwrap().contains("_created{"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_that_came_through_a_pipe_is_not_read_again_by_itself() {
+    let paris = primary().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let text = whole(&format!("{QUICK}{}", site("paris", &paris, "")));
+    let writer = std::thread::spawn({
+        let path = path.clone();
+        move || std::fs::write(path, text).unwrap()
+    });
+    let mut command = binary();
+    command.arg("--config.file").arg(&path);
+    let exporter = Exporter::spawn(command, directory);
+    writer.join().unwrap();
+    exporter.until("data", |s| succeeded(s, "paris")).await;
+    // Longer than it takes to look at files, and to try again after a mistake.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let samples = exporter.scrape().await;
+    assert_eq!(last_reload(&samples).0, 1.0);
+    assert!(succeeded(&samples, "paris") && !exporter.log().iter().any(|line| line.contains("reading")));
+}

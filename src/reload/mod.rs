@@ -69,6 +69,14 @@ impl Typed {
         self.source.load(&self.environment, &self.overrides)
     }
 
+    /// Whether it can be read more than once: a pipe cannot.
+    fn is_lasting(&self) -> bool {
+        match &self.source {
+            ConfigSource::File(path) => std::fs::metadata(path).map_or(true, |found| found.is_file()),
+            ConfigSource::Environment => true,
+        }
+    }
+
     /// The files that a change of is a change of the configuration.
     fn files(&self, config: &Config) -> Vec<std::path::PathBuf> {
         let own = match &self.source {
@@ -97,10 +105,12 @@ pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running
     let (reloader, mut requests) = mpsc::channel::<ReloadRequest>(1);
     running.app.set_reloader(reloader);
     let started = config.clone();
+    // Where it came through a pipe only SIGHUP and POST read it again.
+    let is_lasting = causes.typed.is_lasting();
     let mut watch = Watch::new(causes.typed.files(&config)).await;
     let mut mistakes: Option<ConfigErrors> = None;
     // Files may have changed between the moment they were read and the one from which they are watched.
-    let mut is_unsure = true;
+    let mut is_unsure = is_lasting;
     loop {
         let mut answer: Option<oneshot::Sender<_>> = None;
         tokio::select! {
@@ -111,8 +121,8 @@ pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running
                 info!("POST /-/reload: reading the configuration again");
                 answer = Some(request.answer);
             }
-            () = watch.changed() => info!("a file of the configuration has changed: reading it again"),
-            () = sleep(TRY_AGAIN_AFTER), if mistakes.is_some() => if !watch.is_at_rest().await {
+            () = watch.changed(), if is_lasting => info!("a file of the configuration has changed: reading it again"),
+            () = sleep(TRY_AGAIN_AFTER), if is_lasting && mistakes.is_some() => if !watch.is_at_rest().await {
                 continue;
             }
         }
@@ -129,7 +139,7 @@ pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running
                 );
             }
             let files = causes.typed.files(&config);
-            is_unsure = !watch.watches(&files);
+            is_unsure = is_lasting && !watch.watches(&files);
             watch = Watch::new(files).await.seen(&watch);
         }
         let found = outcome.as_ref().err();
