@@ -131,6 +131,7 @@ pub async fn follow(mut causes: Causes, mut config: Config, mut running: Running
         watch.look().await;
         let outcome = reload(&causes.typed, &mut config, &mut running, is_quiet).await;
         recorder::config_loaded(outcome.is_ok());
+        running.app.refresh();
         if outcome.is_ok() {
             for part in needs_restart(&started, &config, causes.listens) {
                 warn!(

@@ -142,6 +142,11 @@ impl App {
         self.exposition.set_created(web.created_samples.then_some(counted_since));
     }
 
+    /// What the exporter says of itself has changed: the next answer shows it.
+    pub fn refresh(&self) {
+        self.generation.advance();
+    }
+
     /// Who does what `POST /-/reload` asks for. Only the first one counts.
     pub fn set_reloader(&self, reloader: mpsc::Sender<ReloadRequest>) {
         let _ = self.reloader.set(reloader);
