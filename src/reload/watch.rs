@@ -3,11 +3,12 @@
 //! Looking finds what events of the kernel miss: files on network mounts, and a directory or a link on the way to the file
 //! that is exchanged (as Kubernetes does it), without a watch on each of them. It costs a system call a file and second.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::sleep;
+
+use crate::config::FileIdentity;
 
 /// Two looks that agree make a change, so one takes effect within 5 s.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -18,17 +19,7 @@ const MOST_LOOKS: usize = 3;
 #[derive(Debug)]
 pub struct Watch {
     files: Vec<PathBuf>,
-    seen: Vec<Option<Mark>>,
-}
-
-/// Tells one state of a file from another; links are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Mark {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+    seen: Vec<Option<FileIdentity>>,
 }
 
 impl Watch {
@@ -86,21 +77,10 @@ impl Watch {
 }
 
 /// How the files are now; `None`: the process is stopping.
-async fn look_at(files: Vec<PathBuf>) -> Option<Vec<Option<Mark>>> {
-    let look = move || files.iter().map(|file| std::fs::metadata(file).ok().map(|found| Mark::of(&found))).collect();
+async fn look_at(files: Vec<PathBuf>) -> Option<Vec<Option<FileIdentity>>> {
+    let look =
+        move || files.iter().map(|file| std::fs::metadata(file).ok().map(|found| FileIdentity::of(&found))).collect();
     tokio::task::spawn_blocking(look).await.ok()
-}
-
-impl Mark {
-    fn of(found: &std::fs::Metadata) -> Mark {
-        Mark {
-            device: found.dev(),
-            inode: found.ino(),
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-        }
-    }
 }
 
 #[cfg(test)]

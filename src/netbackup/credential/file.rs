@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::super::error::BuildError;
 use super::LOOK_EVERY;
-use crate::config::{Secret, check_key, check_password};
+use crate::config::{FileIdentity, Secret, check_key, check_password};
 
 /// Far above any key; a wrong path (a log, a device) must not fill the memory.
 const LARGEST: u64 = 64 * 1024;
@@ -47,21 +47,11 @@ pub(crate) struct SecretFile {
 struct Kept {
     secret: Secret,
     /// Of the file when it was read; `None`: to be read whatever it is.
-    identity: Option<Identity>,
+    identity: Option<FileIdentity>,
     looked: Instant,
     wanted: bool,
     /// A flaw has been told, and is not told again until the file is good.
     told: bool,
-}
-
-/// What differs between two contents of a path: it may have been written to, replaced, or a link on its way turned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
 }
 
 impl SecretFile {
@@ -150,7 +140,7 @@ impl SecretFile {
     }
 
     /// Keeps what was found; whether it is another secret than before.
-    fn take(&self, found: Option<(Identity, Secret)>) -> Result<bool, BuildError> {
+    fn take(&self, found: Option<(FileIdentity, Secret)>) -> Result<bool, BuildError> {
         let Some((identity, secret)) = found else { return Ok(false) };
         (self.kind.check)(secret.expose()).map_err(|problem| BuildError::Secret {
             site: Arc::clone(&self.site),
@@ -174,13 +164,13 @@ impl SecretFile {
 }
 
 /// The secret without its last newline; `None`: the file is the one that is `known`.
-fn read(path: &Path, known: Option<Identity>) -> io::Result<Option<(Identity, Secret)>> {
+fn read(path: &Path, known: Option<FileIdentity>) -> io::Result<Option<(FileIdentity, Secret)>> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(io::Error::other("this is not a regular file"));
     }
     // Before reading: a change in between is found by the next look.
-    let identity = Identity::of(&metadata);
+    let identity = FileIdentity::of(&metadata);
     if Some(identity) == known {
         return Ok(None);
     }
@@ -194,27 +184,4 @@ fn read(path: &Path, known: Option<Identity>) -> io::Result<Option<(Identity, Se
 /// One trailing newline is dropped: editors and `echo` leave one.
 pub(super) fn without_newline(text: &str) -> &str {
     text.strip_suffix('\n').map_or(text, |rest| rest.strip_suffix('\r').unwrap_or(rest))
-}
-
-impl Identity {
-    #[cfg(unix)]
-    fn of(metadata: &std::fs::Metadata) -> Identity {
-        use std::os::unix::fs::MetadataExt as _;
-        Identity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn of(metadata: &std::fs::Metadata) -> Identity {
-        let modified = metadata.modified().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
-        let modified = modified.unwrap_or_default();
-        let seconds = i64::try_from(modified.as_secs()).unwrap_or(i64::MAX);
-        let modified = (seconds, i64::from(modified.subsec_nanos()));
-        Identity { device: 0, inode: 0, size: metadata.len(), modified, changed: modified }
-    }
 }
