@@ -18,7 +18,7 @@ use crate::telemetry::Recorder;
 const API_KEY: &str = "demo-api-key";
 /// Short, so that a person who looks sees things move.
 const JOBS_TTL: Duration = Duration::from_secs(5);
-const STORAGE_TTL: Duration = Duration::from_secs(15);
+const OTHER_TTL: Duration = Duration::from_secs(15);
 
 /// Runs both until `shutdown` completes. `say` gets the lines for the person who started it.
 ///
@@ -101,7 +101,7 @@ fn configuration(primary: &Simulator) -> Result<Config> {
     let mut site = Site::new("demo", primary.base_url().parse()?, Credential::ApiKey(Secret::new(API_KEY.to_owned())))
         .with_all_collectors();
     for (spec, timing) in &mut site.collectors {
-        *timing = CollectorTiming::of_ttl(if spec.name == "jobs" { JOBS_TTL } else { STORAGE_TTL });
+        *timing = CollectorTiming::of_ttl(if spec.name == "jobs" { JOBS_TTL } else { OTHER_TTL });
     }
     Ok(Config::of_sites(vec![site]))
 }

@@ -314,7 +314,10 @@ impl Worker {
     fn log_unsupported(&self, collector: &str, was_unsupported: bool, failure: &Failure) {
         let (site, endpoint) = (&*self.site, failure.endpoint);
         if !was_unsupported {
-            info!(site, collector, endpoint, "the primary's release does not offer this; it is asked again at every poll");
+            info!(
+                site,
+                collector, endpoint, "the primary's release does not offer this; it is asked again at every poll"
+            );
         }
     }
 

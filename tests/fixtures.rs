@@ -73,7 +73,8 @@ async fn shown(name: &str, endpoints: &[&str], release: Release, fixtures: &Fixt
     let collector = collector::build(name, &site, &client, false, None).unwrap();
     let timing = CollectorTiming::of_ttl(std::time::Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
-    let polled = collector.poll(&context).await.unwrap_or_else(|failure| panic!("{name} {release}: {}", failure.detail));
+    let polled =
+        collector.poll(&context).await.unwrap_or_else(|failure| panic!("{name} {release}: {}", failure.detail));
     let text = polled.rendered.text();
     primary.stop().await;
     Some(format!("# {} records left out\n{text}", polled.rejected))
@@ -147,8 +148,11 @@ fn every_fixture_is_what_the_release_may_answer() {
             };
             let schema = jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true);
             let schema = schema.build(&published).unwrap();
-            let wrong: Vec<String> =
-                schema.iter_errors(&body).take(5).map(|error| format!("{error} at {}", error.instance_path())).collect();
+            let wrong: Vec<String> = schema
+                .iter_errors(&body)
+                .take(5)
+                .map(|error| format!("{error} at {}", error.instance_path()))
+                .collect();
             assert!(wrong.is_empty(), "{template} {release}: {wrong:#?}");
         }
     }

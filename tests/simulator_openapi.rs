@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use jsonschema::{Draft, Validator};
+use netbackup_exporter::collector;
 use netbackup_exporter::simulator::{Account, Fault, Options, Release, Simulator};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -217,6 +218,60 @@ async fn every_answer_validates() {
         control.set_api_key("another".into());
         let out = published.ask(Method::POST, "/logout", &published.media_type(), None).await;
         published.check("post", "/logout", 401, &out);
+    }
+}
+
+/// The descriptions that are looked into for an endpoint of a release: not every one of them has every file.
+const NEIGHBOURS: [(Release, [&str; 3]); 4] = [
+    (Release::R10_3, ["10.3", "10.3", "10.3"]),
+    (Release::R10_5, ["10.5", "10.5", "10.5"]),
+    (Release::R11_0, ["11.0", "10.5", "11.2"]),
+    (Release::R11_2, ["11.2", "11.0", "10.5"]),
+];
+
+#[tokio::test]
+async fn every_further_list_validates_page_by_page() {
+    for (release, neighbours) in NEIGHBOURS {
+        let Some(published) = Published::start(release, "11.0", Options::default()).await else { return };
+        let descriptions: Vec<Value> = neighbours.iter().filter_map(|name| description(name)).collect();
+        let mut checked = 0;
+        let endpoints =
+            collector::ALL.into_iter().flat_map(|about| about.endpoints).map(|endpoint| endpoint.template());
+        for template in endpoints.filter(|path| !path.contains('{') && !path.starts_with("/admin")) {
+            let of = descriptions.iter().find_map(|whole| Some((whole, whole["paths"].get(template)?)));
+            let first = published.get(template).await;
+            let Some((whole, path)) = of else {
+                // Nothing is published about the certificates of the CA.
+                let expected = if template == "/security/cacert" { 200 } else { 404 };
+                assert_eq!(first.status, expected, "{release} {template}");
+                continue;
+            };
+            let schema =
+                path["get"]["responses"]["200"]["content"].as_object().unwrap().values().next().unwrap()["schema"]
+                    .clone();
+            let schema = json!({"allOf": [schema], "components": whole["components"]});
+            let schema = jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema);
+            let schema = schema.unwrap();
+            let mut position = String::new();
+            for page in 0..3 {
+                let answer = published.get(&format!("{template}{position}")).await;
+                assert_eq!(answer.status, 200, "{release} {template}{position}: {}", answer.body);
+                let body: Value = serde_json::from_str(&answer.body).unwrap();
+                let wrong: Vec<String> = schema
+                    .iter_errors(&body)
+                    .take(3)
+                    .map(|error| format!("{error} at {}", error.instance_path()))
+                    .collect();
+                assert!(wrong.is_empty(), "{release} {template} page {page}: {wrong:#?}");
+                checked += 1;
+                position = match &body["meta"]["pagination"]["next"] {
+                    Value::String(cursor) => format!("?page%5Bafter%5D={}", encoded(cursor)),
+                    Value::Number(offset) => format!("?page%5Boffset%5D={offset}"),
+                    _ => break,
+                };
+            }
+        }
+        assert!(checked > 30, "{release}: only {checked} pages");
     }
 }
 

@@ -61,6 +61,10 @@ fn failed(site: &Site, spec: &CollectorSpec, error: &Error) -> CollectorReport {
     let (status, message) = match (error.reason(), error.right()) {
         (Reason::Forbidden, Some(right)) => (Access::Denied, format!("denied, {right} is missing")),
         (Reason::Forbidden, None) => (Access::Denied, error.finding()),
+        // Every release has jobs and storage units: then something else answers.
+        _ if error.status() == Some(404) && !spec.on_by_default => {
+            return report(site, spec, Access::Unsupported, "this release does not offer it");
+        }
         _ => (Access::Failed, error.finding()),
     };
     CollectorReport { permission: error.right(), advice: error.advice(), ..report(site, spec, status, message) }

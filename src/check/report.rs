@@ -132,6 +132,8 @@ pub enum Access {
     Empty,
     /// A right is missing.
     Denied,
+    /// The primary's release does not offer it.
+    Unsupported,
     /// No usable answer.
     Failed,
     /// Not asked.
@@ -228,7 +230,7 @@ impl CollectorReport {
     #[must_use]
     pub fn weight(&self) -> Status {
         match (self.enabled, self.status) {
-            (_, Access::Skipped) | (false, _) => Status::Skipped,
+            (_, Access::Skipped | Access::Unsupported) | (false, _) => Status::Skipped,
             (true, Access::Allowed) => Status::Ok,
             (true, Access::Empty) => Status::Warning,
             (true, Access::Denied | Access::Failed) => Status::Finding,

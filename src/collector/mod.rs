@@ -8,8 +8,8 @@ pub mod disk_pools;
 pub mod events;
 pub mod hosts;
 pub mod jobs;
-pub mod licensing;
 mod kept;
+pub mod licensing;
 pub mod malware;
 pub mod media_servers;
 pub mod security;
@@ -192,7 +192,9 @@ pub fn build(
         "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
         "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), site, store("storage"))),
         "disk_pools" => Some(whole(disk_pools::DiskPools::new(site), site, client, store("disk_pools"))),
-        "storage_servers" => Some(whole(storage_servers::StorageServers::new(site), site, client, store("storage_servers"))),
+        "storage_servers" => {
+            Some(whole(storage_servers::StorageServers::new(site), site, client, store("storage_servers")))
+        }
         "media_servers" => Some(whole(media_servers::MediaServers::new(site), site, client, store("media_servers"))),
         "tape" => Some(whole(tape::Tape::new(site), site, client, store("tape"))),
         "alerts" => Some(whole(alerts::Alerts::new(site), site, client, store("alerts"))),

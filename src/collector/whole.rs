@@ -142,12 +142,14 @@ impl<'a> Reading<'a> {
             return Err(error.into());
         }
         if let Some(why) = self.first_rejection.take().filter(|_| !logged.swap(true, Ordering::Relaxed)) {
-            let what = "a record was left out; further ones are only counted, in netbackup_collector_rejected_records_total";
+            let what =
+                "a record was left out; further ones are only counted, in netbackup_collector_rejected_records_total";
             warn!(site, collector = about.name, why, "{what}");
         }
         if about.endpoints.len() > 1 {
             for (endpoint, part) in &self.parts {
-                for (state, is) in [("read", Part::Read), ("denied", Part::Denied), ("unsupported", Part::Unsupported)] {
+                for (state, is) in [("read", Part::Read), ("denied", Part::Denied), ("unsupported", Part::Unsupported)]
+                {
                     let labels = [about.name, endpoint.template(), state];
                     self.page.gauge(&ENDPOINT_STATE, &labels, f64::from(*part == is));
                 }

@@ -182,9 +182,7 @@ impl Endpoint {
             Endpoint::VolumePools => list("/storage/tape-volume-pools", "STORAGE/TAPE-MEDIA/VOLUME-POOLS VIEW"),
             Endpoint::Alerts => list("/manage/alerts", "MANAGE/EMAIL-NOTIFICATIONS VIEW"),
             Endpoint::Notifications => list("/eventlog/notifications", "MANAGE/EVENTLOGS/NOTIFICATIONS VIEW"),
-            Endpoint::MalwareResults => {
-                list("/malware/latest-scan-results", "MANAGE/MALWARE VIEW-SCAN-RESULT")
-            }
+            Endpoint::MalwareResults => list("/malware/latest-scan-results", "MANAGE/MALWARE VIEW-SCAN-RESULT"),
             Endpoint::Anomalies => list("/security/anomalies", "MANAGE/ANOMALIES VIEW"),
             Endpoint::SecurityStatus => list("/security/status", "SECURITY/SETTINGS VIEW"),
             Endpoint::Certificates => {

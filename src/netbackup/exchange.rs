@@ -311,12 +311,7 @@ impl Exchange {
     }
 
     /// Has the body of a 200 read while it arrives.
-    async fn stream(
-        &self,
-        endpoint: Endpoint,
-        response: &mut Response,
-        decode: &Arc<dyn Decode>,
-    ) -> Result<(), Error> {
+    async fn stream(&self, endpoint: Endpoint, response: &mut Response, decode: &Arc<dyn Decode>) -> Result<(), Error> {
         let fail = |reason, what: String| self.error(endpoint, reason, what).with_status(200);
         let (chunks, receiver) = mpsc::channel(PIECES);
         let decode = Arc::clone(decode);

@@ -125,8 +125,7 @@ impl Client {
 
     async fn have_credentials_judged(&self, until: Instant) -> Result<(), Error> {
         let target = Target::new(Endpoint::AuthorizationContext.template(), &[]);
-        let ask =
-            Ask { lane: Lane::Probe(until), ..Ask::get(Endpoint::AuthorizationContext, &target) };
+        let ask = Ask { lane: Lane::Probe(until), ..Ask::get(Endpoint::AuthorizationContext, &target) };
         match self.bounded(until, Endpoint::AuthorizationContext, self.json(&ask)).await {
             // The release lacks the endpoint, which says nothing about the key.
             Err(error) if error.status() == Some(404) => Ok(()),

@@ -126,20 +126,42 @@ macro_rules! read_field {
     ($raw:expr, text, $why:literal) => {
         $raw.and_then($crate::netbackup::attr::Attr::text).filter(|text| !text.is_empty()).ok_or($why)?
     };
-    ($raw:expr, text) => { $raw.and_then($crate::netbackup::attr::Attr::text).unwrap_or_default() };
-    ($raw:expr, count) => { $raw.and_then($crate::netbackup::attr::Attr::count) };
-    ($raw:expr, bytes) => { $raw.and_then($crate::netbackup::attr::Attr::bytes) };
-    ($raw:expr, integer) => { $raw.and_then($crate::netbackup::attr::Attr::integer) };
-    ($raw:expr, float) => { $raw.and_then($crate::netbackup::attr::Attr::float) };
-    ($raw:expr, flag) => { $raw.and_then($crate::netbackup::attr::Attr::flag) };
-    ($raw:expr, time) => { $raw.and_then($crate::netbackup::attr::Attr::time_ms) };
-    ($raw:expr, epoch) => { $raw.and_then($crate::netbackup::attr::Attr::epoch_ms) };
-    ($raw:expr, texts) => { $raw.map($crate::netbackup::attr::Attr::texts).unwrap_or_default() };
-    ($raw:expr, value) => { $raw };
+    ($raw:expr, text) => {
+        $raw.and_then($crate::netbackup::attr::Attr::text).unwrap_or_default()
+    };
+    ($raw:expr, count) => {
+        $raw.and_then($crate::netbackup::attr::Attr::count)
+    };
+    ($raw:expr, bytes) => {
+        $raw.and_then($crate::netbackup::attr::Attr::bytes)
+    };
+    ($raw:expr, integer) => {
+        $raw.and_then($crate::netbackup::attr::Attr::integer)
+    };
+    ($raw:expr, float) => {
+        $raw.and_then($crate::netbackup::attr::Attr::float)
+    };
+    ($raw:expr, flag) => {
+        $raw.and_then($crate::netbackup::attr::Attr::flag)
+    };
+    ($raw:expr, time) => {
+        $raw.and_then($crate::netbackup::attr::Attr::time_ms)
+    };
+    ($raw:expr, epoch) => {
+        $raw.and_then($crate::netbackup::attr::Attr::epoch_ms)
+    };
+    ($raw:expr, texts) => {
+        $raw.map($crate::netbackup::attr::Attr::texts).unwrap_or_default()
+    };
+    ($raw:expr, value) => {
+        $raw
+    };
     ($raw:expr, [$Record:ident]) => {
         $raw.map($crate::netbackup::attr::Attr::records::<$Record<'a>>).unwrap_or_default()
     };
-    ($raw:expr, {$Record:ident}) => { $raw.and_then($crate::netbackup::attr::Attr::record::<$Record<'a>>) };
+    ($raw:expr, {$Record:ident}) => {
+        $raw.and_then($crate::netbackup::attr::Attr::record::<$Record<'a>>)
+    };
 }
 
 pub(crate) use {field_type, read_field, record};
@@ -192,7 +214,10 @@ mod tests {
         assert_eq!((&*row.id, &*row.name, &*row.kind), ("7", "a\n", ""));
         assert_eq!((row.size, row.ratio, row.on), (Some(12_345_678_901), Some(1.5), Some(true)));
         assert_eq!((row.made, row.stamp), (Some(1_764_194_404_000), Some(1_764_194_404_000)));
-        assert_eq!((row.words.as_slice(), row.left, row.number), (["x".into(), "y".into()].as_slice(), Some(-3), Some(4)));
+        assert_eq!(
+            (row.words.as_slice(), row.left, row.number),
+            (["x".into(), "y".into()].as_slice(), Some(-3), Some(4))
+        );
         let parts: Vec<_> = row.parts.iter().map(|part| (&*part.name, part.at)).collect();
         assert_eq!(parts, [("p", Some(1)), ("q", None)]);
         assert_eq!(row.inner.as_ref().map(|part| &*part.name), Some("i"));

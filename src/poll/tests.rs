@@ -19,6 +19,10 @@ enum Step {
     Succeed,
     Fail(Reason, Option<u64>),
     Last(u64),
+    /// The release does not offer it.
+    Unsupported,
+    /// It succeeds, and a part of it may not be read.
+    InPart,
     Hang,
     Panic,
 }
@@ -43,16 +47,27 @@ impl Collector for Scripted {
                     return Err(failure);
                 }
                 Step::Last(seconds) => sleep(Duration::from_secs(seconds)).await,
+                Step::Unsupported => {
+                    let failure = Failure::new(Reason::Http, "scripted");
+                    return Err(Failure { status: Some(404), endpoint: Some("/x"), ..failure });
+                }
+                Step::InPart => {}
                 Step::Hang => std::future::pending().await,
                 Step::Panic => panic!("scripted"),
             }
-            Ok(Polled { rendered: Rendered::default(), received: Stamp::now(), rejected: 2, denied: None })
+            let is_denied = matches!(step, Step::InPart);
+            let denied = is_denied.then(|| Arc::new(Failure::new(Reason::Forbidden, "scripted")));
+            Ok(Polled { rendered: Rendered::default(), received: Stamp::now(), rejected: 2, denied })
         }
         .boxed()
     }
 
     fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
         Box::pin(std::future::ready(Ok(Seen::default())))
+    }
+
+    fn is_optional(&self) -> bool {
+        true
     }
 
     fn is_bounded(&self) -> bool {
@@ -124,6 +139,33 @@ async fn polls_at_once_and_then_every_ttl_give_or_take_a_tenth() {
     let gaps = running.gaps();
     assert!(gaps.iter().all(|gap| (54.0..=66.1).contains(gap)), "{gaps:?}");
     assert!(gaps.iter().any(|gap| (gap - 60.0).abs() > 0.01), "no jitter in {gaps:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_release_does_not_offer_is_no_failure_until_it_has_been_read_once() {
+    let running = Running::new(&[Step::Unsupported, Step::Unsupported, Step::Succeed, Step::Unsupported]);
+    running.after(2).await;
+    let state = running.slot.load_full();
+    assert!(state.unsupported && !state.success && !state.permission_denied() && state.last_failure.is_none());
+    assert_eq!(state.failures.iter().sum::<u64>(), 0);
+    running.after(3).await;
+    assert!(running.slot.load().success && !running.slot.load().unsupported);
+    running.after(4).await;
+    let state = running.slot.load_full();
+    assert!(!state.unsupported && state.snapshot.is_some());
+    assert_eq!(state.failures[Reason::Http as usize], 1);
+    assert!(running.gaps()[..2].iter().all(|gap| *gap >= 54.0), "asked again at the TTL: {:?}", running.gaps());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_that_is_denied_spoils_nothing_and_is_said_until_it_is_granted() {
+    let running = Running::new(&[Step::InPart, Step::InPart, Step::Succeed]);
+    running.after(2).await;
+    let state = running.slot.load_full();
+    assert!(state.success && state.permission_denied() && state.snapshot.is_some());
+    assert_eq!((state.failures.iter().sum::<u64>(), state.last_failure.is_none()), (0, true));
+    running.after(3).await;
+    assert!(!running.slot.load().permission_denied());
 }
 
 #[tokio::test(start_paused = true)]

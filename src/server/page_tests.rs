@@ -260,11 +260,11 @@ async fn status_says_what_the_contract_says() {
         json!({"version": BUILD.version, "started_at": null, "ready": true, "sites": [
             {"site": "paris", "up": true, "api_version": "13.0", "clock_offset_seconds": -1.5, "collectors": [
                 {"collector": "jobs", "state": "stale", "success": false, "age_seconds": 200.0, "ttl_seconds": 60.0,
-                 "last_attempt": null, "last_success": null, "next_attempt": null, "permission_denied": true,
+                 "last_attempt": null, "last_success": null, "next_attempt": null, "permission_denied": true, "supported": true,
                  "error": {"reason": "forbidden", "message": "forbidden on /admin/jobs: HTTP status 401"}}]},
             {"site": "oslo", "up": false, "api_version": null, "clock_offset_seconds": null, "collectors": [
                 {"collector": "jobs", "state": "never", "success": false, "age_seconds": null, "ttl_seconds": 60.0,
-                 "last_attempt": null, "last_success": null, "next_attempt": null, "permission_denied": false,
+                 "last_attempt": null, "last_success": null, "next_attempt": null, "permission_denied": false, "supported": true,
                  "error": null}]},
         ]})
     );

@@ -98,16 +98,21 @@ fn ages_follow_the_ttl_unless_given() {
 
 #[test]
 fn collectors_are_switched_key_by_key() {
+    let all = |off: &[&str]| {
+        let names = COLLECTORS.iter().map(|spec| spec.name);
+        names.filter(|name| !off.contains(name)).collect::<Vec<_>>()
+    };
     for (global, site, expected) in [
         ("", "", vec!["jobs", "storage"]),
-        ("all = true", "", vec!["jobs", "storage"]),
+        ("all = true", "", all(&[])),
         ("all = false", "", vec!["jobs", "storage"]),
-        ("all = true\njobs = false", "", vec!["storage"]),
+        ("all = true\njobs = false", "", all(&["jobs"])),
         ("jobs = false", "", vec!["storage"]),
         ("jobs = false", "jobs = true", vec!["jobs", "storage"]),
         ("jobs = false", "storage = false", vec![]),
-        ("jobs = false", "all = true", vec!["storage"]),
-        ("", "all = true\nstorage = false", vec!["jobs"]),
+        ("jobs = false", "all = true", all(&["jobs"])),
+        ("", "all = true\nstorage = false", all(&["storage"])),
+        ("tape = true", "slo = true\njobs = false", vec!["storage", "tape", "slo"]),
     ] {
         let config = good(&format!("[collectors]\n{global}"), &format!("[site.collectors]\n{site}"));
         assert_eq!(names(&config), expected, "{global} | {site}");

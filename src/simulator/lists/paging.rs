@@ -54,7 +54,8 @@ pub(super) fn list(
         None => from.saturating_add(data.len()),
     };
     let has_next = !all && (looping.is_some() || end < count);
-    let pages = Pages { listing, params: &params, start, end, limit, count, has_next, bound, looping: looping.is_some() };
+    let pages =
+        Pages { listing, params: &params, start, end, limit, count, has_next, bound, looping: looping.is_some() };
     let mut body = Map::new();
     body.insert("data".to_owned(), Value::Array(data));
     match listing.shape {
