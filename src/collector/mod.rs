@@ -1,6 +1,7 @@
 //! What a person calls "jobs" or "storage": each knows its endpoint, how an answer becomes a snapshot, and which
 //! metrics the snapshot means. Adding one is adding a file and a line in [`crate::config::COLLECTORS`] and [`build`].
 
+pub mod compat;
 pub mod jobs;
 mod kept;
 pub mod storage;
@@ -70,6 +71,15 @@ impl PollContext {
 /// What a collector remembers between two polls, as only it can read it.
 pub type Inheritance = Arc<dyn Any + Send + Sync>;
 
+/// How collectors show what they have read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Display {
+    /// Whether pages say of each counter since when it counts.
+    pub created_samples: bool,
+    /// Whether the names of the Go exporter stand beside ours, see [`compat`].
+    pub go_names: bool,
+}
+
 /// A source of one snapshot. The poll loop knows nothing else of it.
 pub trait Collector: Send + Sync + 'static {
     /// Reads the source once. Dropping the future (the deadline does) must leave the collector usable.
@@ -113,35 +123,37 @@ pub trait Collector: Send + Sync + 'static {
     }
 }
 
-/// The collector named `name` of a site; `None`: there is none of that name. `created_samples`: whether its pages say
-/// of each counter since when it counts. `state`: where it keeps what must survive a restart, if anywhere.
+/// The collector named `name` of a site; `None`: there is none of that name. `state`: where it keeps what must survive a
+/// restart, if anywhere.
 #[must_use]
 pub fn build(
     name: &str,
     site: &config::Site,
     client: &Client,
-    created_samples: bool,
+    display: Display,
     state: Option<&Directory>,
 ) -> Option<Arc<dyn Collector>> {
     let (client, label) = (client.clone(), Arc::clone(&site.name));
     let store = |name| state.map(|directory| directory.store(&label, name));
     match name {
         // It keeps more than what it shows.
-        "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
-        "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), site, store("storage"))),
+        "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, display, store("jobs")))),
+        "storage" => {
+            Some(kept(storage::Storage::new(Arc::clone(&label), client, display), site, display, store("storage")))
+        }
         _ => None,
     }
 }
 
 /// The same collector, whose last snapshot is kept where there is a place for it.
-fn kept(collector: impl Collector, site: &config::Site, store: Option<Store>) -> Arc<dyn Collector> {
+fn kept(collector: impl Collector, site: &config::Site, display: Display, store: Option<Store>) -> Arc<dyn Collector> {
     match store {
-        Some(store) => Arc::new(Kept::new(collector, site.url.as_str(), store)),
+        Some(store) => Arc::new(Kept::new(collector, site.url.as_str(), display, store)),
         None => Arc::new(collector),
     }
 }
 
-/// The metric families of every collector.
+/// The metric families of every collector; those that [`compat`] adds are not among them.
 pub fn families() -> impl Iterator<Item = &'static Family> {
     jobs::families::ALL.into_iter().chain(storage::ALL)
 }
