@@ -53,7 +53,7 @@ pub static CLIENT_LAST_BACKUP: Family = gauge(
 pub static DISK: Family = gauge(
     "nbu_disk_bytes",
     &["site", "name", "type", "size"],
-    "Free and used space of the disk pool of the storage unit at the last poll. Units that share a pool repeat it.",
+    "Free and used space of the disk pool of the storage unit at the last poll, where both are reported. Units that share a pool repeat it.",
 );
 
 /// Capacity.
@@ -139,7 +139,7 @@ pub static SLOS: Family = gauge("nbu_slo_count", &["site"], "Protection plans (S
 pub static STATUS: Family = gauge(
     "nbu_status_count",
     &["site", "action", "status"],
-    "The jobs of nbu_jobs_count, as polled, by job type and NetBackup status code alone.",
+    "The jobs of nbu_jobs_count, as polled, by job type and NetBackup status code alone; status 0 stands at 0 where none succeeded.",
 );
 
 /// What a unit is.

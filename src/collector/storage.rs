@@ -242,10 +242,10 @@ impl Unit {
                 page.gauge(family, &[name, server_type], value);
             }
         }
-        for (size, value) in [("free", self.free), ("used", self.used)] {
-            if let Some(value) = value {
-                page.gauge(&compat::DISK, &[name, server_type, size], value);
-            }
+        // Its users add them up to the capacity, and a share of used alone would be everything.
+        if let (Some(free), Some(used)) = (self.free, self.used) {
+            page.gauge(&compat::DISK, &[name, server_type, "free"], free);
+            page.gauge(&compat::DISK, &[name, server_type, "used"], used);
         }
         let mut labels = vec![name, server_type, subtype];
         labels.extend(flags.iter().map(String::as_str));

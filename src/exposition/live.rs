@@ -276,7 +276,7 @@ static SOURCES: [Source; 24] = [
 ];
 
 /// The families that the exposition itself provides, by name; those of snapshots are declared by their collectors, and
-/// those for users of the Go exporter by [`compat`].
+/// those for users of the Go exporter by `compat_families`.
 #[must_use]
 pub fn families() -> Vec<&'static Family> {
     let mut families: Vec<_> = SOURCES.iter().map(|Source(family, _)| family).chain([&own::SERIES]).collect();

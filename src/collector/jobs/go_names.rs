@@ -26,6 +26,8 @@ fn jobs(page: &mut Page, window: &Window) {
     for (group, count) in &window.lookback().jobs {
         let (job_type, policy_type) = (names.text(group.pair.job_type), names.text(group.pair.policy_type));
         page.gauge(&compat::JOBS, &[job_type, policy_type, &status_label(group.status)], *count);
+        // Its users divide by the sum: where nothing succeeded they must find a 0, not nothing.
+        statuses.entry((group.pair.job_type, Some(0))).or_default();
         let status = statuses.entry((group.pair.job_type, group.status)).or_default();
         *status = status.saturating_add(*count);
     }
@@ -205,15 +207,18 @@ mod tests {
 
         window.observe(&done(1, Some(96), Some(50_000)), Reading::Follow);
         window.mark_gone(2);
+        window.observe(&JobRow { job_type: "RESTORE".into(), ..done(5, Some(5), None) }, Reading::Follow);
         let found = text(&mut window);
         assert_eq!(value(&found, "nbu_jobs_dedup_ratio{"), Some(50.0), "{found}");
+        assert_eq!(value(&found, "nbu_status_count{site=\"paris\",action=\"RESTORE\",status=\"0\"}"), Some(0.0));
         assert_eq!([count(&found, "0")[0], count(&found, "96")[0]], [Some(1.0), Some(1.0)]);
 
         window.settle(NOW + 48 * HOUR, NOW + 48 * HOUR);
         let found = text(&mut window);
         let left: Vec<_> = found.lines().filter(|line| !line.starts_with("nbu_job_duration_seconds")).collect();
         assert!(left.is_empty(), "{left:?}");
-        assert_eq!(value(&found, "nbu_job_duration_seconds_count{"), Some(4.0), "it only rises");
+        let took = "nbu_job_duration_seconds_count{site=\"paris\",action=\"BACKUP\"";
+        assert_eq!(value(&found, took), Some(4.0), "it only rises");
     }
 
     #[test]
@@ -222,7 +227,11 @@ mod tests {
         let mut kept = window(true);
         kept.observe(&read, Reading::Follow);
         let mut restarted = window(true);
-        kept.everything(|part| Ok::<(), ()>(restarted.restore(part))).unwrap();
+        kept.everything(|part| {
+            restarted.restore(part);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
         assert_eq!(value(&text(&mut restarted), "nbu_jobs_dedup_ratio{"), None, "no file holds it");
         assert_eq!(value(&text(&mut restarted), "nbu_jobs_count{"), Some(1.0));
         restarted.observe(&read, Reading::Follow);
