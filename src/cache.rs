@@ -47,6 +47,10 @@ pub struct State<P> {
     pub next_attempt: Option<Stamp>,
     /// Why the last attempt failed; `None` after a success.
     pub last_failure: Option<Arc<Failure>>,
+    /// The last attempt, which never succeeded before, found that the primary's release does not offer the source.
+    pub unsupported: bool,
+    /// Why a part of what succeeded could not be read: a missing right.
+    pub denied: Option<Arc<Failure>>,
     /// Failures since the last success.
     pub consecutive_failures: u32,
     /// Ended attempts.
@@ -67,7 +71,12 @@ pub struct State<P> {
 
 impl<P> Clone for State<P> {
     fn clone(&self) -> Self {
-        State { snapshot: self.snapshot.clone(), last_failure: self.last_failure.clone(), ..*self }
+        State {
+            snapshot: self.snapshot.clone(),
+            last_failure: self.last_failure.clone(),
+            denied: self.denied.clone(),
+            ..*self
+        }
     }
 }
 
@@ -79,6 +88,8 @@ impl<P> Default for State<P> {
             last_attempt: None,
             next_attempt: None,
             last_failure: None,
+            unsupported: false,
+            denied: None,
             consecutive_failures: 0,
             polls: 0,
             skipped: 0,
@@ -98,10 +109,10 @@ impl<P> State<P> {
         self.snapshot.as_ref().map(|snapshot| snapshot.received.age(now))
     }
 
-    /// Whether the last attempt failed for want of a right.
+    /// Whether the last attempt failed for want of a right, or a part of it did.
     #[must_use]
     pub fn permission_denied(&self) -> bool {
-        self.last_failure.as_ref().is_some_and(|failure| failure.reason == Reason::Forbidden)
+        self.denied.is_some() || self.last_failure.as_ref().is_some_and(|failure| failure.reason == Reason::Forbidden)
     }
 }
 
@@ -251,8 +262,22 @@ impl<P> Writer<P> {
 
     /// A poll has succeeded: publishes its snapshot.
     pub fn succeed(&mut self, payload: Arc<P>, received: Stamp, rejected: u64, took: Duration) {
+        self.succeed_in_part(payload, received, rejected, took, None);
+    }
+
+    /// As [`Writer::succeed`]; `denied`: why a part of it could not be read.
+    pub fn succeed_in_part(
+        &mut self,
+        payload: Arc<P>,
+        received: Stamp,
+        rejected: u64,
+        took: Duration,
+        denied: Option<Arc<Failure>>,
+    ) {
         self.update(|state| {
             state.snapshot = Some(Snapshot { payload, received });
+            state.unsupported = false;
+            state.denied = denied;
             state.success = true;
             state.last_failure = None;
             state.consecutive_failures = 0;
@@ -275,6 +300,19 @@ impl<P> Writer<P> {
             }
             state.consecutive_failures = state.consecutive_failures.saturating_add(1);
             state.last_failure = Some(Arc::new(failure));
+            state.unsupported = false;
+            state.denied = None;
+            ended(state, took);
+        });
+    }
+
+    /// A poll has found that the primary's release does not offer the source: no failure, and no data.
+    pub fn unsupported(&mut self, took: Duration) {
+        self.update(|state| {
+            state.success = false;
+            state.consecutive_failures = 0;
+            state.last_failure = None;
+            state.unsupported = true;
             ended(state, took);
         });
     }

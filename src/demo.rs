@@ -98,7 +98,8 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
 }
 
 fn configuration(primary: &Simulator) -> Result<Config> {
-    let mut site = Site::new("demo", primary.base_url().parse()?, Credential::ApiKey(Secret::new(API_KEY.to_owned())));
+    let mut site = Site::new("demo", primary.base_url().parse()?, Credential::ApiKey(Secret::new(API_KEY.to_owned())))
+        .with_all_collectors();
     for (spec, timing) in &mut site.collectors {
         *timing = CollectorTiming::of_ttl(if spec.name == "jobs" { JOBS_TTL } else { STORAGE_TTL });
     }

@@ -82,7 +82,8 @@ pub async fn once(site: Arc<str>, collector: Arc<dyn Collector>, slot: Arc<Slot<
     let Some(mut writer) = slot.writer() else { return false };
     let worker = Worker { site, collector, context: PollContext::new(Arc::clone(&slot)), timeout };
     worker.attempt(&mut writer).await;
-    slot.load().success
+    let state = slot.load();
+    state.success || state.unsupported
 }
 
 /// `restoring` is held until what was kept is served, `alive` by whatever may write into the slot.
@@ -248,12 +249,21 @@ impl Worker {
         let before = slot.load();
         let (was_successful, reason_before) =
             (before.success, before.last_failure.as_ref().map(|failure| failure.reason));
+        let (was_unsupported, was_denied) = (before.unsupported, before.denied.is_some());
+        // One that had data offers what it had, whatever it answers now.
+        let is_optional = self.collector.is_optional() && before.snapshot.is_none();
         drop(before);
         match outcome {
             Ok(polled) => {
                 trace.succeeded(polled.rendered.series(), polled.rejected);
                 self.log_success(slot.collector, was_successful, reason_before, &polled, started);
+                self.log_denied(slot.collector, was_denied, &polled);
                 attempt.succeed(polled);
+            }
+            Err(failure) if is_optional && failure.is_unsupported() => {
+                trace.succeeded(0, 0);
+                self.log_unsupported(slot.collector, was_unsupported, &failure);
+                attempt.unsupported();
             }
             Err(failure) => {
                 trace.failed(failure.reason);
@@ -290,6 +300,24 @@ impl Worker {
         }
     }
 
+    fn log_denied(&self, collector: &str, was_denied: bool, polled: &Polled) {
+        let site = &*self.site;
+        match &polled.denied {
+            Some(failure) if !was_denied => {
+                warn!(site, collector, error = failure.detail, "a part of the collector's data may not be read");
+            }
+            None if was_denied => info!(site, collector, "all of the collector's data may be read again"),
+            _ => {}
+        }
+    }
+
+    fn log_unsupported(&self, collector: &str, was_unsupported: bool, failure: &Failure) {
+        let (site, endpoint) = (&*self.site, failure.endpoint);
+        if !was_unsupported {
+            info!(site, collector, endpoint, "the primary's release does not offer this; it is asked again at every poll");
+        }
+    }
+
     fn log_failure(&self, collector: &str, before: Option<Reason>, failure: &Failure) {
         let site = &*self.site;
         if before == Some(failure.reason) {
@@ -311,7 +339,13 @@ impl Attempt<'_> {
     fn succeed(mut self, polled: Polled) {
         self.ended = true;
         let took = self.started.elapsed();
-        self.writer.succeed(Arc::new(polled.rendered), polled.received, polled.rejected, took);
+        let Polled { rendered, received, rejected, denied } = polled;
+        self.writer.succeed_in_part(Arc::new(rendered), received, rejected, took, denied);
+    }
+
+    fn unsupported(mut self) {
+        self.ended = true;
+        self.writer.unsupported(self.started.elapsed());
     }
 
     fn fail(mut self, failure: Failure) {

@@ -97,6 +97,12 @@ impl Failure {
         Failure { reason, endpoint: None, status: None, right: None, retry_after: None, detail: detail.into() }
     }
 
+    /// Whether the primary answered that it has no such endpoint.
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.status == Some(404)
+    }
+
     /// What a page may show: reason, endpoint template, status and the missing right, nothing that the primary sent.
     #[must_use]
     pub fn public_message(&self) -> String {

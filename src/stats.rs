@@ -112,6 +112,18 @@ pub struct ApiStats {
     clock_offset_ms: AtomicI64,
     clock_known: AtomicBool,
     api_version: ArcSwapOption<String>,
+    primary: ArcSwapOption<Primary>,
+}
+
+/// Who a primary said it is; what it did not say is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Primary {
+    /// `serverName`.
+    pub server_name: String,
+    /// `nbuVersion`: the release, such as `11.0`.
+    pub release: String,
+    /// `masterHostId`.
+    pub host_id: String,
 }
 
 impl ApiStats {
@@ -248,6 +260,17 @@ impl ApiStats {
     #[must_use]
     pub fn api_version(&self) -> Option<String> {
         self.api_version.load().as_deref().cloned()
+    }
+
+    /// Who the primary said it is.
+    pub fn set_primary(&self, primary: Primary) {
+        self.primary.store(Some(std::sync::Arc::new(primary)));
+    }
+
+    /// Who the primary said it is, once known.
+    #[must_use]
+    pub fn primary(&self) -> Option<std::sync::Arc<Primary>> {
+        self.primary.load_full()
     }
 
     /// Readings of every endpoint used so far, in the client's order.

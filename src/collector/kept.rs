@@ -60,7 +60,7 @@ impl File {
         let written = from_unix_ms(received_ms)?;
         let received = self.store.touched().map_or(written, |touched| touched.max(written));
         self.hash = Some(hash(&samples));
-        Some(Polled { rendered, received: Stamp::of(received), rejected: 0 })
+        Some(Polled { rendered, received: Stamp::of(received), rejected: 0, denied: None })
     }
 
     /// Goes on with the file of another one, which keeps ours and is used no more.
@@ -123,6 +123,10 @@ impl<C: Collector> Collector for Kept<C> {
 
     fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
         self.collector.examine()
+    }
+
+    fn is_optional(&self) -> bool {
+        self.collector.is_optional()
     }
 
     fn is_bounded(&self) -> bool {

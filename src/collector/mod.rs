@@ -1,10 +1,25 @@
 //! What a person calls "jobs" or "storage": each knows its endpoint, how an answer becomes a snapshot, and which
-//! metrics the snapshot means. Adding one is adding a file and a line in [`crate::config::COLLECTORS`] and [`build`].
+//! metrics the snapshot means. Adding one is adding a file and a line in [`crate::config::COLLECTORS`], [`ALL`] and [`build`].
 
+pub mod alerts;
+pub mod anomalies;
+pub mod catalog;
 pub mod compat;
+pub mod disk_pools;
+pub mod events;
+pub mod hosts;
 pub mod jobs;
+pub mod licensing;
 mod kept;
+pub mod malware;
+pub mod media_servers;
+pub mod security;
+pub mod slo;
+pub mod slp;
 pub mod storage;
+pub mod storage_servers;
+pub mod tape;
+mod whole;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,11 +28,12 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
 use self::kept::Kept;
+use self::whole::{Source, Whole};
 use crate::cache::Slot;
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::{Family, Page, Rendered};
-use crate::netbackup::{self, Client};
+use crate::netbackup::{self, Client, Endpoint};
 use crate::reason::{Failure, Reason};
 use crate::state::{Directory, Store};
 
@@ -30,7 +46,48 @@ pub struct Polled {
     pub received: Stamp,
     /// Records that were left out.
     pub rejected: u64,
+    /// Why a part of it could not be read: a missing right.
+    pub denied: Option<Arc<Failure>>,
 }
+
+/// A collector as the documents, `check` and a role of least privilege know it.
+#[derive(Debug)]
+pub struct About {
+    /// The name: a key of `[collectors]` and the `collector` label.
+    pub name: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// What it asks, the endpoints that need a right among them.
+    pub endpoints: &'static [Endpoint],
+    /// Releases that offer it.
+    pub releases: &'static str,
+    /// How many series it makes.
+    pub cardinality: &'static str,
+    /// What a poll costs the primary.
+    pub cost: &'static str,
+    /// Its metrics.
+    pub families: &'static [&'static Family],
+}
+
+/// Every collector, in the order of [`crate::config::COLLECTORS`].
+pub static ALL: [&About; 16] = [
+    &jobs::ABOUT,
+    &storage::ABOUT,
+    &disk_pools::ABOUT,
+    &storage_servers::ABOUT,
+    &media_servers::ABOUT,
+    &tape::ABOUT,
+    &alerts::ABOUT,
+    &events::ABOUT,
+    &malware::ABOUT,
+    &anomalies::ABOUT,
+    &security::ABOUT,
+    &catalog::ABOUT,
+    &slp::ABOUT,
+    &slo::ABOUT,
+    &licensing::ABOUT,
+    &hosts::ABOUT,
+];
 
 /// What a key may see of a source, for `check`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -105,6 +162,11 @@ pub trait Collector: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
+    /// Whether a release may lack what it reads: then a 404 is no failure.
+    fn is_optional(&self) -> bool {
+        false
+    }
+
     /// Whether the next poll must end within `poll.timeout`. A first read may last longer: each of its requests is
     /// bounded instead.
     fn is_bounded(&self) -> bool {
@@ -141,8 +203,33 @@ pub fn build(
         "storage" => {
             Some(kept(storage::Storage::new(Arc::clone(&label), client, display), site, display, store("storage")))
         }
+        "disk_pools" => Some(whole(disk_pools::DiskPools::new(site), site, client, display, store("disk_pools"))),
+        "storage_servers" => Some(whole(storage_servers::StorageServers::new(site), site, client, display, store("storage_servers"))),
+        "media_servers" => Some(whole(media_servers::MediaServers::new(site), site, client, display, store("media_servers"))),
+        "tape" => Some(whole(tape::Tape::new(site), site, client, display, store("tape"))),
+        "alerts" => Some(whole(alerts::Alerts::new(site), site, client, display, store("alerts"))),
+        "events" => Some(whole(events::Events::new(site), site, client, display, store("events"))),
+        "malware" => Some(whole(malware::Malware::new(site), site, client, display, store("malware"))),
+        "anomalies" => Some(whole(anomalies::Anomalies::new(site), site, client, display, store("anomalies"))),
+        "security" => Some(whole(security::Security::new(site), site, client, display, store("security"))),
+        "catalog" => Some(whole(catalog::Catalog::new(site), site, client, display, store("catalog"))),
+        "slp" => Some(whole(slp::Slp::new(site), site, client, display, store("slp"))),
+        "slo" => Some(whole(slo::Slo::new(site), site, client, display, store("slo"))),
+        "licensing" => Some(whole(licensing::Licensing::new(site), site, client, display, store("licensing"))),
+        "hosts" => Some(whole(hosts::Hosts::new(site), site, client, display, store("hosts"))),
         _ => None,
     }
+}
+
+/// The collector of a source that is read whole, kept where there is a place for it.
+fn whole(
+    source: impl Source,
+    site: &config::Site,
+    client: Client,
+    display: Display,
+    store: Option<Store>,
+) -> Arc<dyn Collector> {
+    kept(Whole::new(source, Arc::clone(&site.name), client, display), site, display, store)
 }
 
 /// The same collector, whose last snapshot is kept where there is a place for it.
@@ -155,7 +242,7 @@ fn kept(collector: impl Collector, site: &config::Site, display: Display, store:
 
 /// The metric families of every collector; those that [`compat`] adds are not among them.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    jobs::families::ALL.into_iter().chain(storage::ALL)
+    ALL.into_iter().flat_map(|about| about.families).copied().chain([&whole::ENDPOINT_STATE])
 }
 
 /// Compresses a page off the runtime's own threads.

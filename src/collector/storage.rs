@@ -8,10 +8,10 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::warn;
 
-use super::{Collector, Display, PollContext, Polled, Seen, compat, finish};
+use super::{About, Collector, Display, PollContext, Polled, Seen, compat, finish};
 use crate::clock::Stamp;
 use crate::exposition::{Family, Kind, Page};
-use crate::netbackup::{self, Client, StorageUnitRow, StorageUnitsPage};
+use crate::netbackup::{self, Client, Endpoint, StorageUnitRow, StorageUnitsPage};
 use crate::reason::Failure;
 
 const UNIT: &[&str] = &["site", "storage_unit", "category"];
@@ -87,8 +87,16 @@ pub static INFO: Family = Family {
     ],
 };
 
-/// Every family, in the order of their names.
-pub static ALL: [&Family; 7] = [&CAPACITY, &FREE, &INFO, &MAX_DRIVES, &MAX_JOBS, &MAX_FRAGMENT, &USED];
+/// See [`About`].
+pub static ABOUT: About = About {
+    name: "storage",
+    title: "Storage units",
+    endpoints: &[Endpoint::StorageUnits],
+    releases: "all",
+    cardinality: "up to 6 series per storage unit",
+    cost: "a request per 500 storage units",
+    families: &[&CAPACITY, &FREE, &INFO, &MAX_DRIVES, &MAX_JOBS, &MAX_FRAGMENT, &USED],
+};
 
 /// The storage collector of one site.
 pub struct Storage {
@@ -153,7 +161,7 @@ impl Collector for Storage {
                     unit.render_as_go(&mut page, name);
                 }
             }
-            Ok(Polled { rendered: finish(page).await?, received, rejected })
+            Ok(Polled { rendered: finish(page).await?, received, rejected, denied: None })
         }
         .boxed()
     }

@@ -59,10 +59,30 @@ pub struct CollectorSpec {
 }
 
 /// Every collector there is.
-pub const COLLECTORS: [CollectorSpec; 2] = [
-    CollectorSpec { name: "jobs", on_by_default: true, default_ttl: Duration::from_secs(60) },
-    CollectorSpec { name: "storage", on_by_default: true, default_ttl: Duration::from_secs(300) },
+pub const COLLECTORS: [CollectorSpec; 16] = [
+    CollectorSpec::new("jobs", true, 60),
+    CollectorSpec::new("storage", true, 300),
+    CollectorSpec::new("disk_pools", false, 300),
+    CollectorSpec::new("storage_servers", false, 600),
+    CollectorSpec::new("media_servers", false, 300),
+    CollectorSpec::new("tape", false, 600),
+    CollectorSpec::new("alerts", false, 300),
+    CollectorSpec::new("events", false, 60),
+    CollectorSpec::new("malware", false, 900),
+    CollectorSpec::new("anomalies", false, 900),
+    CollectorSpec::new("security", false, 3600),
+    CollectorSpec::new("catalog", false, 3600),
+    CollectorSpec::new("slp", false, 1800),
+    CollectorSpec::new("slo", false, 3600),
+    CollectorSpec::new("licensing", false, 21600),
+    CollectorSpec::new("hosts", false, 3600),
 ];
+
+impl CollectorSpec {
+    const fn new(name: &'static str, on_by_default: bool, ttl_seconds: u64) -> CollectorSpec {
+        CollectorSpec { name, on_by_default, default_ttl: Duration::from_secs(ttl_seconds) }
+    }
+}
 
 /// A whole, checked configuration.
 #[derive(Debug, Clone)]

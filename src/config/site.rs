@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::{Mistakes, Spot};
 use super::raw::{RawCollectors, RawPoll, RawSite, RawTls};
 use super::reader::{Field, Typed};
-use super::{ApiVersionChoice, COLLECTORS, CollectorTiming, Credential, Poll, Site, Tls};
+use super::{ApiVersionChoice, COLLECTORS, CollectorSpec, CollectorTiming, Credential, Poll, Site, Tls};
 use super::{base_url, credential, files, timing};
 
 /// The API versions that can be fixed.
@@ -14,7 +14,7 @@ const API_VERSIONS: std::ops::RangeInclusive<(u16, u16)> = (9, 0)..=(14, 0);
 const LONGEST_NAME: usize = 64;
 
 impl Site {
-    /// A site with every collector on and every default, for programs that start without a file.
+    /// A site with every default, for programs that start without a file.
     #[must_use]
     pub fn new(name: &str, url: url::Url, credential: Credential) -> Site {
         Site {
@@ -24,8 +24,19 @@ impl Site {
             api_version: ApiVersionChoice::Auto,
             tls: Tls::default(),
             poll: Poll::default(),
-            collectors: COLLECTORS.map(|spec| (spec, CollectorTiming::of_ttl(spec.default_ttl))).to_vec(),
+            collectors: Site::collectors_where(|spec| spec.on_by_default),
         }
+    }
+
+    /// The same site with every collector on.
+    #[must_use]
+    pub fn with_all_collectors(self) -> Site {
+        Site { collectors: Site::collectors_where(|_| true), ..self }
+    }
+
+    fn collectors_where(on: impl Fn(&CollectorSpec) -> bool) -> Vec<(CollectorSpec, CollectorTiming)> {
+        let on = COLLECTORS.into_iter().filter(on);
+        on.map(|spec| (spec, CollectorTiming::of_ttl(spec.default_ttl))).collect()
     }
 }
 

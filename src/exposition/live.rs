@@ -55,7 +55,7 @@ const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'
 }
 
 /// Every family of this part, by name.
-static SOURCES: [Source; 24] = [
+static SOURCES: [Source; 25] = [
     Source(
         gauge(
             "netbackup_api_circuit_open",
@@ -219,14 +219,13 @@ static SOURCES: [Source; 24] = [
         ),
         |sink, reading| sink.each(reading, |_, state| Some(f64::from(state.success))),
     ),
-    // Every release has what jobs and storage ask for.
     Source(
         gauge(
             "netbackup_collector_supported",
             COLLECTOR,
             "Whether the primary's release offers what the collector polls (1) or not (0).",
         ),
-        |sink, reading| sink.each(reading, |_, _| Some(1.0)),
+        |sink, reading| sink.each(reading, |_, state| Some(f64::from(!state.unsupported))),
     ),
     Source(
         counter(
@@ -250,6 +249,18 @@ static SOURCES: [Source; 24] = [
             let jobs = reading.collectors.iter().find(|(slot, _)| slot.collector == "jobs");
             if let Some(ratio) = jobs.and_then(|(slot, _)| slot.progress()) {
                 sink.put(&[], ratio);
+            }
+        },
+    ),
+    Source(
+        gauge(
+            "netbackup_primary_info",
+            &["site", "server_name", "release", "host_id"],
+            "Who the primary said it is when it was polled last; always 1.",
+        ),
+        |sink, reading| {
+            if let Some(primary) = reading.site.stats.primary() {
+                sink.put(&[&primary.server_name, &primary.release, &primary.host_id], 1.0);
             }
         },
     ),

@@ -84,7 +84,8 @@ impl SiteReport {
         for slot in &view.slots {
             let state = slot.load();
             let freshness = slot.freshness(&state, now);
-            trouble |= freshness != Freshness::Fresh || state.permission_denied();
+            // What the release does not offer is as good as switched off.
+            trouble |= !state.unsupported && (freshness != Freshness::Fresh || state.permission_denied());
             collectors.push(CollectorReport {
                 collector: slot.collector,
                 state: freshness.as_str(),

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::wire::{Object, Record};
+use super::record::Readable;
+use super::wire::{Object, Objects, Record};
 
 /// Times up to here mean "never": some primaries write 1970-01-01 for what has not happened.
 const FIRST_TIME_MS: i64 = 315_532_800_000; // 1980-01-01
@@ -62,12 +63,6 @@ impl<'a> Attr<'a> {
         self.float().filter(|number| number.fract() == 0.0)
     }
 
-    fn float(self) -> Option<f64> {
-        // What is text, a word or a container must not be read as `inf` or `nan`.
-        self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(())?;
-        self.0.parse().ok()
-    }
-
     /// A number of an everyday size in thousandths, so that sums are exact.
     pub(crate) fn thousandths(self) -> Option<i32> {
         let thousandths = self.float()? * 1000.0;
@@ -84,6 +79,45 @@ impl<'a> Attr<'a> {
     pub(crate) fn time_ms(self) -> Option<i64> {
         let stamp: jiff::Timestamp = self.text()?.parse().ok()?;
         Some(stamp.as_millisecond()).filter(|ms| (FIRST_TIME_MS + 1..LAST_TIME_MS).contains(ms))
+    }
+
+    /// Milliseconds since the epoch, written as a number; what cannot be true is absent.
+    pub(crate) fn epoch_ms(self) -> Option<i64> {
+        self.integer().filter(|ms| (FIRST_TIME_MS + 1..LAST_TIME_MS).contains(ms))
+    }
+
+    /// Any finite number.
+    pub(crate) fn float(self) -> Option<f64> {
+        // What is text, a word or a container must not be read as `inf` or `nan`.
+        self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(())?;
+        self.0.parse().ok().filter(|number: &f64| number.is_finite())
+    }
+
+    /// Bytes, where they are reported: some units bear the largest number there is instead of none.
+    pub(crate) fn bytes(self) -> Option<u64> {
+        self.count().filter(|bytes| *bytes < i64::MAX.unsigned_abs())
+    }
+
+    /// The id of a resource: a text by schema, a number on some lists.
+    pub(crate) fn identifier(self) -> Option<Cow<'a, str>> {
+        self.text().or_else(|| self.integer().map(|_| Cow::Borrowed(self.0)))
+    }
+
+    /// The texts of an array; what is none is left out.
+    pub(crate) fn texts(self) -> Vec<Cow<'a, str>> {
+        let elements: Vec<Attr<'a>> = serde_json::from_str(self.0).unwrap_or_default();
+        elements.into_iter().filter_map(Attr::text).collect()
+    }
+
+    /// The records of an array; what is none is left out.
+    pub(crate) fn records<T: Readable<'a>>(self) -> Vec<T> {
+        let elements = serde_json::from_str::<Objects<T::Raw>>(self.0).ok().and_then(|objects| objects.0);
+        elements.into_iter().flatten().flatten().filter_map(|raw| T::read(raw).ok()).collect()
+    }
+
+    /// A record.
+    pub(crate) fn record<T: Readable<'a>>(self) -> Option<T> {
+        T::read(self.object()?).ok()
     }
 
     /// Whether this is `null`.

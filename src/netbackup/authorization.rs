@@ -3,7 +3,7 @@
 use serde::de::{IgnoredAny, MapAccess};
 
 use super::attr::Attr;
-use super::client::{Ask, Client, Lane};
+use super::client::{Ask, Client};
 use super::endpoint::Endpoint;
 use super::error::{Error, sanitise};
 use super::query::Target;
@@ -38,7 +38,7 @@ impl Client {
     /// When they were refused, or there was no answer that judges them.
     pub async fn caller(&self) -> Result<Option<Caller>, Error> {
         let target = Target::new(Endpoint::AuthorizationContext.template(), &[]);
-        let ask = Ask { endpoint: Endpoint::AuthorizationContext, target: &target, body: None, lane: Lane::Poll };
+        let ask = Ask::get(Endpoint::AuthorizationContext, &target);
         match self.json(&ask).await {
             Ok(body) => {
                 // Whatever it says of the caller, it was taken.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
@@ -14,10 +14,12 @@ use super::error::{BuildError, Error};
 use super::exchange::{Answer, Exchange, Request};
 use super::jobs::{JobRow, Jobs, JobsPage, JobsQuery};
 use super::query::Target;
+use super::stream::Decode;
 use super::storage_units::{StorageUnits, StorageUnitsPage};
 use super::version::{AfterRefusal, ApiVersion, Negotiation};
 use super::walk::{Listing, Walk, walk};
 use super::wire::{self, Record, Row};
+use crate::clock::unix_ms;
 use crate::config::{ApiVersionChoice, Environment, Site, process_environment};
 use crate::reason::Reason;
 use crate::stats::ApiStats;
@@ -34,6 +36,8 @@ pub(super) struct Inner {
     pub(super) versions: Negotiation,
     /// One task at a time asks for the version; the others wait for what it finds.
     pub(super) discovery: Mutex<()>,
+    /// When the primary was last asked who it is, for the sake of a metric.
+    pub(super) introduced: Mutex<Option<Instant>>,
     pub(super) permits: Semaphore,
     pub(super) request_timeout: Duration,
     /// The primary as a whole refused every version that could be tried, or is too old.
@@ -66,6 +70,15 @@ pub(crate) struct Ask<'a> {
     pub(crate) target: &'a Target,
     pub(crate) body: Option<&'a str>,
     pub(crate) lane: Lane,
+    /// Reads the body of a 200 while it arrives; `None`: it is wanted as text.
+    pub(crate) decode: Option<&'a Arc<dyn Decode>>,
+}
+
+impl<'a> Ask<'a> {
+    /// What a poll reads of `target`, as text.
+    pub(crate) fn get(endpoint: Endpoint, target: &'a Target) -> Ask<'a> {
+        Ask { endpoint, target, body: None, lane: Lane::Poll, decode: None }
+    }
 }
 
 impl Client {
@@ -147,6 +160,7 @@ impl Client {
             exchange: Exchange::new(site, stats, credentials, environment)?,
             versions: Negotiation::new(site.api_version),
             discovery: Mutex::new(()),
+            introduced: Mutex::new(None),
             permits: Semaphore::new(site.poll.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
             request_timeout: site.poll.request_timeout,
             version_refused: AtomicBool::new(false),
@@ -197,7 +211,7 @@ impl Client {
     /// When there was no usable answer, or the record has neither id nor state.
     pub async fn job(&self, id: u64) -> Result<Option<JobRow<'static>>, Error> {
         let target = Target::new(Endpoint::Job.template(), &[&id.to_string()]);
-        let ask = Ask { endpoint: Endpoint::Job, target: &target, body: None, lane: Lane::Poll };
+        let ask = Ask::get(Endpoint::Job, &target);
         let body = match self.json(&ask).await {
             Ok(body) => body,
             Err(error) if error.status() == Some(404) => return Ok(None),
@@ -219,7 +233,7 @@ impl Client {
         };
         let body = serde_json::json!({ "data": { "type": "jobCount", "attributes": attributes } }).to_string();
         let target = Target::new(Endpoint::JobsCount.template(), &[]);
-        let ask = Ask { endpoint: Endpoint::JobsCount, target: &target, body: Some(&body), lane: Lane::Poll };
+        let ask = Ask { body: Some(&body), ..Ask::get(Endpoint::JobsCount, &target) };
         let body = self.json(&ask).await?;
         let count: Counted = self.read(Endpoint::JobsCount, wire::single(&body))?;
         Ok(count.0)
@@ -233,8 +247,7 @@ impl Client {
         &self,
         visit: &mut (dyn FnMut(StorageUnitsPage<'_>) + Send),
     ) -> Result<Walk, Error> {
-        let listing = Listing { filter: None, sort: None, limit: u16::MAX, stop_after: None };
-        walk::<StorageUnits>(self, &listing, visit).await
+        walk::<StorageUnits>(self, &Listing::ALL, visit).await
     }
 
     /// Reads the first page of the storage units only; [`Walk::more`] tells whether there are others.
@@ -245,8 +258,7 @@ impl Client {
         &self,
         visit: &mut (dyn FnMut(StorageUnitsPage<'_>) + Send),
     ) -> Result<Walk, Error> {
-        let listing = Listing { filter: None, sort: None, limit: u16::MAX, stop_after: Some(1) };
-        walk::<StorageUnits>(self, &listing, visit).await
+        walk::<StorageUnits>(self, &Listing { stop_after: Some(1), ..Listing::ALL }, visit).await
     }
 
     /// How often another key or password was taken so far, to be given to [`Client::credential_changed`].
@@ -259,6 +271,20 @@ impl Client {
     /// the key stands in the configuration.
     pub async fn credential_changed(&self, since: u64) {
         self.0.exchange.credentials.changed(since).await;
+    }
+
+    /// The primary's clock in Unix milliseconds, as far as it is known; asked for where it is not.
+    ///
+    /// # Errors
+    /// When it is not known and `/ping` does not tell it.
+    pub(crate) async fn server_now_ms(&self) -> Result<i64, Error> {
+        if self.stats().clock_offset_seconds().is_none() {
+            self.ping().await?;
+        }
+        let wall = i64::try_from(unix_ms(SystemTime::now())).unwrap_or(i64::MAX);
+        let offset = self.stats().clock_offset_seconds().unwrap_or(0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "bounded when it was measured")]
+        Ok(wall.saturating_add((offset * 1000.0) as i64))
     }
 
     pub(crate) fn stats(&self) -> &ApiStats {
@@ -278,7 +304,7 @@ impl Client {
         self.0.exchange.error(endpoint, reason, what)
     }
 
-    fn read<T>(&self, endpoint: Endpoint, read: Result<T, wire::Unreadable>) -> Result<T, Error> {
+    pub(super) fn read<T>(&self, endpoint: Endpoint, read: Result<T, wire::Unreadable>) -> Result<T, Error> {
         read.map_err(|what| self.error(endpoint, Reason::Decode, what).with_status(200))
     }
 
@@ -323,11 +349,11 @@ impl Client {
     }
 
     async fn send(&self, ask: &Ask<'_>, version: ApiVersion) -> Result<Answer, Error> {
-        let Ask { endpoint, target, body, lane } = *ask;
+        let Ask { endpoint, target, body, lane, decode } = *ask;
         if endpoint.facts().needs_auth {
             self.have_session(lane, version).await?;
         }
-        self.run(lane, Request { endpoint, target, body, version: Some(version) }).await
+        self.run(lane, Request { endpoint, target, body, version: Some(version), decode }).await
     }
 }
 

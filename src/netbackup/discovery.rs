@@ -67,7 +67,7 @@ impl Client {
     /// Asks `/ping`, and keeps what it says about the version.
     async fn ask_version(&self, lane: Lane) -> (Result<Answer, Error>, Said) {
         let target = Target::new(Endpoint::Ping.template(), &[]);
-        let request = Request { endpoint: Endpoint::Ping, target: &target, body: None, version: None };
+        let request = Request { endpoint: Endpoint::Ping, target: &target, body: None, version: None, decode: None };
         let answer = self.run(lane, request).await;
         let said = match &answer {
             Ok(answer) => match named_version(answer) {

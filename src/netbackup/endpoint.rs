@@ -21,6 +21,54 @@ pub enum Endpoint {
     Login,
     /// The end of a session.
     Logout,
+    /// The list of disk pools.
+    DiskPools,
+    /// One disk pool: 10.x lists may omit its sizes.
+    DiskPool,
+    /// The list of storage servers.
+    StorageServers,
+    /// The list of media servers.
+    MediaServers,
+    /// The list of tape drives.
+    Drives,
+    /// The list of tape media.
+    TapeMedia,
+    /// Hosts that robots are attached to.
+    RobotDeviceHosts,
+    /// The list of tape volume pools.
+    VolumePools,
+    /// The list of alerts.
+    Alerts,
+    /// The list of events.
+    Notifications,
+    /// The latest malware scan result of each image.
+    MalwareResults,
+    /// The list of anomalies.
+    Anomalies,
+    /// The risk score of the domain.
+    SecurityStatus,
+    /// Certificates that the primary's own CA has issued.
+    Certificates,
+    /// The list of API keys.
+    ApiKeys,
+    /// Certificates of the primary's CA, without credentials.
+    CaCertificates,
+    /// The list of images.
+    Images,
+    /// Images that storage lifecycle policies have to copy.
+    SlpImages,
+    /// Definitions of storage lifecycle policies.
+    Slps,
+    /// Protection plans.
+    Slos,
+    /// Front-end capacity in use.
+    Capacity,
+    /// Licences.
+    Entitlements,
+    /// Every host, in one answer.
+    Hosts,
+    /// Clients whose jobs are paused.
+    PausedClients,
 }
 
 /// What never changes about an endpoint.
@@ -68,7 +116,8 @@ pub(crate) enum Accept {
 
 impl Endpoint {
     /// Every endpoint, in the order of their numbers.
-    pub const ALL: [Endpoint; 9] = [
+    #[rustfmt::skip]
+    pub const ALL: [Endpoint; 33] = [
         Endpoint::Ping,
         Endpoint::AuthorizationContext,
         Endpoint::Jobs,
@@ -78,11 +127,38 @@ impl Endpoint {
         Endpoint::ServerInfo,
         Endpoint::Login,
         Endpoint::Logout,
+        Endpoint::DiskPools,
+        Endpoint::DiskPool,
+        Endpoint::StorageServers,
+        Endpoint::MediaServers,
+        Endpoint::Drives,
+        Endpoint::TapeMedia,
+        Endpoint::RobotDeviceHosts,
+        Endpoint::VolumePools,
+        Endpoint::Alerts,
+        Endpoint::Notifications,
+        Endpoint::MalwareResults,
+        Endpoint::Anomalies,
+        Endpoint::SecurityStatus,
+        Endpoint::Certificates,
+        Endpoint::ApiKeys,
+        Endpoint::CaCertificates,
+        Endpoint::Images,
+        Endpoint::SlpImages,
+        Endpoint::Slps,
+        Endpoint::Slos,
+        Endpoint::Capacity,
+        Endpoint::Entitlements,
+        Endpoint::Hosts,
+        Endpoint::PausedClients,
     ];
 
     pub(crate) const fn facts(self) -> Facts {
         const fn json(template: &'static str, method: Method, right: Option<&'static str>) -> Facts {
             Facts { template, method, accept: Accept::Json, needs_auth: true, right }
+        }
+        const fn list(template: &'static str, right: &'static str) -> Facts {
+            json(template, Method::Get, Some(right))
         }
         match self {
             Endpoint::Ping => {
@@ -95,7 +171,36 @@ impl Endpoint {
             Endpoint::ServerInfo => Facts { needs_auth: false, ..json("/security/serverinfo", Method::Get, None) },
             Endpoint::Login => Facts { needs_auth: false, ..json("/login", Method::Post, None) },
             Endpoint::Logout => json("/logout", Method::Post, None),
-            Endpoint::StorageUnits => json("/storage/storage-units", Method::Get, Some("STORAGE/STORAGE-UNITS VIEW")),
+            Endpoint::StorageUnits => list("/storage/storage-units", "STORAGE/STORAGE-UNITS VIEW"),
+            Endpoint::DiskPools => list("/storage/disk-pools", "STORAGE/DISK-POOLS VIEW"),
+            Endpoint::DiskPool => list("/storage/disk-pools/{diskPoolId}", "STORAGE/DISK-POOLS VIEW"),
+            Endpoint::StorageServers => list("/storage/storage-servers", "STORAGE/STORAGE-SERVERS VIEW"),
+            Endpoint::MediaServers => list("/config/media-servers", "MANAGE/MEDIA-SERVERS VIEW"),
+            Endpoint::Drives => list("/storage/drives", "STORAGE/TAPE-DEVICES VIEW"),
+            Endpoint::TapeMedia => list("/storage/tape-media", "STORAGE/TAPE-MEDIA VIEW"),
+            Endpoint::RobotDeviceHosts => list("/storage/robots-device-hosts", "STORAGE/TAPE-DEVICES VIEW"),
+            Endpoint::VolumePools => list("/storage/tape-volume-pools", "STORAGE/TAPE-MEDIA/VOLUME-POOLS VIEW"),
+            Endpoint::Alerts => list("/manage/alerts", "MANAGE/EMAIL-NOTIFICATIONS VIEW"),
+            Endpoint::Notifications => list("/eventlog/notifications", "MANAGE/EVENTLOGS/NOTIFICATIONS VIEW"),
+            Endpoint::MalwareResults => {
+                list("/malware/latest-scan-results", "MANAGE/MALWARE VIEW-SCAN-RESULT")
+            }
+            Endpoint::Anomalies => list("/security/anomalies", "MANAGE/ANOMALIES VIEW"),
+            Endpoint::SecurityStatus => list("/security/status", "SECURITY/SETTINGS VIEW"),
+            Endpoint::Certificates => {
+                list("/security/certificates/current", "SECURITY/CERTIFICATE-MANAGEMENT/NETBACKUP-CERTIFICATES VIEW")
+            }
+            Endpoint::ApiKeys => list("/security/api-keys", "SECURITY/USERS/API-KEYS VIEW"),
+            Endpoint::CaCertificates => Facts { needs_auth: false, ..json("/security/cacert", Method::Get, None) },
+            Endpoint::Images => list("/catalog/images", "MANAGE/IMAGES VIEW"),
+            Endpoint::SlpImages => list("/catalog/slp-images", "MANAGE/STORAGE-LIFECYCLE-IMAGES VIEW"),
+            Endpoint::Slps => list("/config/slps", "PROTECTION/SLPS VIEW"),
+            // Granted per object: who may see none is told of none.
+            Endpoint::Slos => list("/servicecatalog/slos", "each protection plan VIEW"),
+            Endpoint::Capacity => list("/licensing/capacity", "MANAGE/LICENSING/USAGE VIEW"),
+            Endpoint::Entitlements => list("/licensing/entitlements", "MANAGE/LICENSING VIEW"),
+            Endpoint::Hosts => list("/config/hosts", "MANAGE/HOSTS VIEW"),
+            Endpoint::PausedClients => list("/config/paused-clients", "MANAGE/HOSTS/HOST-PROPERTIES VIEW"),
         }
     }
 

@@ -46,7 +46,7 @@ impl Client {
             let (Some(version), true) = (self.0.versions.current(), session.has_token()) else { return Ok(()) };
             let target = Target::new(Endpoint::Logout.template(), &[]);
             let (endpoint, version) = (Endpoint::Logout, Some(version));
-            let request = Request { endpoint, target: &target, body: None, version };
+            let request = Request { endpoint, target: &target, body: None, version, decode: None };
             match self.0.exchange.run(&request, &mut Budget::once(LONGEST_LOGOUT)).await {
                 // There is nothing in the answer, not even a type.
                 Err(error) if !matches!(error.status(), Some(200..=299)) => Err(error.chain()),
@@ -186,7 +186,7 @@ impl Client {
         let body = Some(body.ok_or_else(unwritten)?);
         let target = Target::new(Endpoint::Login.template(), &[]);
         let (endpoint, target, version) = (Endpoint::Login, &target, Some(version));
-        let answer = self.run(lane, Request { endpoint, target, body, version }).await;
+        let answer = self.run(lane, Request { endpoint, target, body, version, decode: None }).await;
         match answer {
             Ok(answer) => self.read_token(answer),
             // As far as it can be told from the primary's own words.

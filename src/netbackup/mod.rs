@@ -1,8 +1,8 @@
 //! The REST API of a NetBackup primary: client, errors, paging, wire types.
 //!
 //! Reading order: [`endpoint`] (what may be asked), [`version`] and `query` (how a request is written), `exchange` (one
-//! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`] and the records [`jobs`] and
-//! [`storage_units`], [`client`] (which strings it together), `sending` (with `retry` and `circuit`: what survives a
+//! request and its answer), [`error`], [`paging`] and `walk`, `attr`, [`wire`], `record` and the records [`jobs`],
+//! [`storage_units`] and `lists`, `stream` (lists that come whole), [`client`] (which strings it together), `sending` (with `retry` and `circuit`: what survives a
 //! misbehaving primary), `discovery`, `login` and [`probe`]; `credential` is what requests are signed with.
 //! For `check` alone: [`authorization`], [`mod@handshake`] and [`certificate`].
 
@@ -19,16 +19,21 @@ mod exchange;
 mod fault;
 pub mod handshake;
 pub mod jobs;
+mod look;
+pub(crate) mod lists;
 mod login;
 pub mod paging;
 pub mod probe;
 mod proxy;
 mod query;
+mod record;
 mod retry;
 mod retry_after;
 mod sending;
 pub mod server_info;
+mod single;
 pub mod storage_units;
+mod stream;
 mod transport;
 pub mod version;
 mod walk;
@@ -49,4 +54,11 @@ pub use server_info::ServerInfo;
 pub use storage_units::{StorageUnitRow, StorageUnitsPage, read_storage_units_page};
 pub use version::ApiVersion;
 pub use walk::Walk;
+pub(crate) use walk::{List, Listing};
+pub(crate) use stream::{FlatList, Folded};
+pub(crate) use attr::Attr;
+pub(crate) use endpoint::Endpoint;
+pub(crate) use single::{Flat, Single};
+pub(crate) use record::Resource;
+pub use look::Glance;
 pub use wire::Page;

@@ -15,6 +15,9 @@ pub(crate) type Lost = &'static str;
 
 /// One way of paging.
 pub(crate) trait Shape {
+    /// Whether the list is read in pages at all.
+    const PAGED: bool = true;
+
     /// Where a page starts; the first page has none.
     type Position: std::hash::Hash + Send + Sync;
 
@@ -43,6 +46,8 @@ pub enum BareOffset {}
 pub enum Cursor {}
 /// F: as E, with the links nested in `links.pagination`.
 pub enum NestedCursor {}
+/// The whole list in one answer, whatever its length.
+pub enum Whole {}
 
 fn push_offset(offset: u64, target: &mut Target) {
     target.push("page[offset]", &offset.to_string());
@@ -135,3 +140,14 @@ macro_rules! cursor_shape {
 }
 cursor_shape!(Cursor);
 cursor_shape!(NestedCursor);
+
+impl Shape for Whole {
+    const PAGED: bool = false;
+    type Position = ();
+
+    fn push((): &(), _: &mut Target) {}
+
+    fn next(_: Option<&Pagination<'_>>, _: Option<&()>, _: usize, _: u16) -> Result<Option<()>, Lost> {
+        Ok(None)
+    }
+}

@@ -126,7 +126,7 @@ impl Client {
     async fn have_credentials_judged(&self, until: Instant) -> Result<(), Error> {
         let target = Target::new(Endpoint::AuthorizationContext.template(), &[]);
         let ask =
-            Ask { endpoint: Endpoint::AuthorizationContext, target: &target, body: None, lane: Lane::Probe(until) };
+            Ask { lane: Lane::Probe(until), ..Ask::get(Endpoint::AuthorizationContext, &target) };
         match self.bounded(until, Endpoint::AuthorizationContext, self.json(&ask)).await {
             // The release lacks the endpoint, which says nothing about the key.
             Err(error) if error.status() == Some(404) => Ok(()),

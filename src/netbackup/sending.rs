@@ -108,7 +108,7 @@ impl Client {
     /// Whether there was an answer, whatever it said.
     async fn ping_closed_circuit(&self, target: &Target, until: Instant, _turn: SemaphorePermit<'_>) -> bool {
         let time = until.saturating_duration_since(Instant::now()).min(LONGEST_PING);
-        let request = Request { endpoint: Endpoint::Ping, target, body: None, version: None };
+        let request = Request { endpoint: Endpoint::Ping, target, body: None, version: None, decode: None };
         let pinged = self.0.exchange.run(&request, &mut Budget { time, repeated: 0, of_poll: true }).await;
         pinged.is_ok() || pinged.is_err_and(|error| error.status().is_some())
     }

@@ -1,15 +1,20 @@
 //! `/security/serverinfo`: who answers. Without credentials, in every release.
 
+use std::time::Duration;
+
 use serde::de::{IgnoredAny, MapAccess};
+use tokio::time::Instant;
 
 use super::attr::Attr;
-use super::client::{Ask, Client, Lane};
+use super::client::{Ask, Client};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::query::Target;
 use super::wire::{Object, Record};
 use crate::reason::Reason;
+use crate::stats::Primary;
 
+const INTRODUCTION_HOLDS: Duration = Duration::from_secs(3600);
 /// Longer than any name of a host.
 const LONGEST: usize = 1024;
 
@@ -50,7 +55,7 @@ impl Client {
     /// When there was no usable answer.
     pub async fn server_info(&self) -> Result<ServerInfo, Error> {
         let target = Target::new(Endpoint::ServerInfo.template(), &[]);
-        let ask = Ask { endpoint: Endpoint::ServerInfo, target: &target, body: None, lane: Lane::Poll };
+        let ask = Ask::get(Endpoint::ServerInfo, &target);
         let body = self.json(&ask).await?;
         let fields = serde_json::from_str::<Object<Fields<'_>>>(&body).ok().and_then(|object| object.0);
         let unreadable = || self.error(Endpoint::ServerInfo, Reason::Decode, "the body is no JSON object");
@@ -59,10 +64,28 @@ impl Client {
             let text = attr.and_then(Attr::text)?;
             (!text.trim().is_empty() && text.len() <= LONGEST).then(|| text.into_owned())
         };
-        Ok(ServerInfo {
+        let info = ServerInfo {
             host_id: text(fields.host_id),
             server_name: text(fields.server_name),
             release: text(fields.release),
-        })
+        };
+        self.stats().set_primary(Primary {
+            server_name: info.server_name.clone().unwrap_or_default(),
+            release: info.release.clone().unwrap_or_default(),
+            host_id: info.host_id.clone().unwrap_or_default(),
+        });
+        Ok(info)
+    }
+
+    /// Asks who the primary is where nobody has for an hour, for the sake of `netbackup_primary_info`. Nothing depends on the
+    /// answer.
+    pub(crate) async fn introduce(&self) {
+        // Whoever comes while another one asks need not wait.
+        let Ok(mut introduced) = self.0.introduced.try_lock() else { return };
+        if introduced.is_some_and(|at| at.elapsed() < INTRODUCTION_HOLDS) {
+            return;
+        }
+        *introduced = Some(Instant::now());
+        let _ = self.server_info().await;
     }
 }

@@ -137,11 +137,6 @@ fn disk_pool(relationships: Attr<'_>) -> Option<Cow<'_, str>> {
     pool.0?.object::<Identifier<'_>>()?.0?.text()
 }
 
-/// Bytes, where they are reported: cloud units bear the largest number there is instead of none.
-fn bytes(attr: Attr<'_>) -> Option<u64> {
-    attr.count().filter(|bytes| *bytes < i64::MAX.unsigned_abs())
-}
-
 impl<'a> Row<'a> for StorageUnitRow<'a> {
     type Attributes = UnitAttributes<'a>;
 
@@ -157,9 +152,9 @@ impl<'a> Row<'a> for StorageUnitRow<'a> {
             subtype: text(unit.subtype),
             server_type: text(unit.server_type),
             disk_pool: item.relationships.and_then(disk_pool),
-            total_bytes: unit.total.and_then(bytes),
-            used_bytes: unit.used.and_then(bytes),
-            free_bytes: unit.free.and_then(bytes),
+            total_bytes: unit.total.and_then(Attr::bytes),
+            used_bytes: unit.used.and_then(Attr::bytes),
+            free_bytes: unit.free.and_then(Attr::bytes),
             max_concurrent_jobs: count(unit.jobs),
             max_concurrent_drives: count(unit.drives),
             max_fragment_size_megabytes: count(unit.fragment),

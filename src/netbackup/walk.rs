@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::client::{Ask, Client, Lane};
+use super::client::{Ask, Client};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::paging::Shape;
@@ -39,12 +39,18 @@ pub struct Walk {
 }
 
 /// What is asked for on every page.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Listing<'a> {
     pub(crate) filter: Option<&'a str>,
     pub(crate) sort: Option<&'a str>,
     pub(crate) limit: u16,
     /// Stop here even when there is more; `None`: read to the end.
     pub(crate) stop_after: Option<u64>,
+}
+
+impl Listing<'_> {
+    /// The whole list in the primary's own order, in pages as large as may be.
+    pub(crate) const ALL: Listing<'static> = Listing { filter: None, sort: None, limit: u16::MAX, stop_after: None };
 }
 
 /// Takes each page as it comes; what it borrows is gone afterwards.
@@ -68,7 +74,9 @@ pub(crate) async fn walk<L: List>(
     loop {
         let mut target = Target::new(L::ENDPOINT.template(), &[]);
         target.page = Some(walk.pages.saturating_add(1));
-        target.push("page[limit]", &limit.to_string());
+        if L::Shape::PAGED {
+            target.push("page[limit]", &limit.to_string());
+        }
         if let Some(position) = &position {
             L::Shape::push(position, &mut target);
         }
@@ -77,7 +85,7 @@ pub(crate) async fn walk<L: List>(
                 target.push(name, value);
             }
         }
-        let answer = client.json(&Ask { endpoint: L::ENDPOINT, target: &target, body: None, lane: Lane::Poll }).await?;
+        let answer = client.json(&Ask::get(L::ENDPOINT, &target)).await?;
         let fail = |reason, what: String| client.error(L::ENDPOINT, reason, what).with_status(200);
         let next = read_page::<L>(&answer, position.as_ref(), limit, &mut walk, visit)
             .map_err(|what| fail(Reason::Decode, what))?;
@@ -119,4 +127,24 @@ fn read_page<L: List>(
     walk.rejected = walk.rejected.saturating_add(page.rejected);
     visit(page);
     Ok(next)
+}
+
+impl Client {
+    /// Reads the list `L` and hands each row to `take` as it comes.
+    ///
+    /// # Errors
+    /// When a page cannot be had or read; the rows before it have been taken.
+    pub(crate) async fn list<L: List>(
+        &self,
+        listing: &Listing<'_>,
+        take: &mut (dyn FnMut(L::Row<'_>) + Send),
+    ) -> Result<(Walk, Option<String>), Error> {
+        let mut first_rejection = None;
+        let walk = walk::<L>(self, listing, &mut |page| {
+            first_rejection = first_rejection.take().or(page.first_rejection);
+            page.rows.into_iter().for_each(&mut *take);
+        })
+        .await?;
+        Ok((walk, first_rejection))
+    }
 }

@@ -27,7 +27,7 @@ impl<'de, T: Record<'de>> Deserialize<'de> for Object<T> {
 }
 
 /// What should be an array of objects; `None` for anything else, and for an element that is no object.
-struct Objects<T>(Option<Vec<Option<T>>>);
+pub(crate) struct Objects<T>(pub(crate) Option<Vec<Option<T>>>);
 
 impl<'de, T: Record<'de>> Deserialize<'de> for Objects<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -128,19 +128,22 @@ impl<'de> Deserialize<'de> for Key<'de> {
 
 /// One element of `data`: its attributes, and what else is used.
 pub(crate) struct Item<'a, A> {
+    /// A text by schema, a number on some lists.
+    pub(crate) id: Option<Attr<'a>>,
     pub(crate) attributes: Option<A>,
     pub(crate) relationships: Option<Attr<'a>>,
 }
 
 impl<A> Default for Item<'_, A> {
     fn default() -> Self {
-        Item { attributes: None, relationships: None }
+        Item { id: None, attributes: None, relationships: None }
     }
 }
 
 impl<'de, A: Record<'de>> Record<'de> for Item<'de, A> {
     fn field<M: MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
         match key {
+            "id" => self.id = Some(map.next_value()?),
             "attributes" => self.attributes = map.next_value::<Object<A>>()?.0,
             "relationships" => self.relationships = Some(map.next_value()?),
             _ => drop(map.next_value::<IgnoredAny>()?),
@@ -172,12 +175,15 @@ pub struct Page<R> {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Pagination<'a> {
     pub(crate) next: Option<Attr<'a>>,
+    /// Of the whole list; cursors say none.
+    pub(crate) count: Option<Attr<'a>>,
 }
 
 impl<'de> Record<'de> for Pagination<'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
             "next" => self.next = Some(map.next_value()?),
+            "count" => self.count = Some(map.next_value()?),
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -240,7 +246,7 @@ impl<'de, A: Record<'de>> Record<'de> for SingleBody<'de, A> {
 /// Why a body is not what the endpoint answers: words, with no content of the body.
 pub(crate) type Unreadable = String;
 
-fn body<'a, T: Record<'a>>(text: &'a str) -> Result<T, Unreadable> {
+pub(crate) fn body<'a, T: Record<'a>>(text: &'a str) -> Result<T, Unreadable> {
     match serde_json::from_str::<Object<T>>(text) {
         Ok(Object(Some(body))) => Ok(body),
         Ok(Object(None)) => Err("the body is JSON, but no object".to_owned()),

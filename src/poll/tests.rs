@@ -46,7 +46,7 @@ impl Collector for Scripted {
                 Step::Hang => std::future::pending().await,
                 Step::Panic => panic!("scripted"),
             }
-            Ok(Polled { rendered: Rendered::default(), received: Stamp::now(), rejected: 2 })
+            Ok(Polled { rendered: Rendered::default(), received: Stamp::now(), rejected: 2, denied: None })
         }
         .boxed()
     }

@@ -43,6 +43,8 @@ pub(super) struct CollectorStatus {
     pub(super) last_success: Option<String>,
     pub(super) next_attempt: Option<String>,
     pub(super) permission_denied: bool,
+    /// Whether the primary's release offers what the collector polls.
+    pub(super) supported: bool,
     pub(super) error: Option<Error>,
     /// The same as `state` and `next_attempt`, for the page.
     #[serde(skip)]
@@ -100,6 +102,7 @@ impl CollectorStatus {
             last_success: state.snapshot.as_ref().map(|snapshot| time(&snapshot.received)),
             next_attempt: state.next_attempt.as_ref().map(time),
             permission_denied: state.permission_denied(),
+            supported: !state.unsupported,
             error: state
                 .last_failure
                 .as_ref()

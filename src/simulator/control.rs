@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::Options;
 use super::fault::{Door, Fault};
 use super::fault_rule::FaultRule;
+use super::lists::{Replaced, Sizes};
 use super::journal::{Journal, LoggedRequest};
 use super::release::Release;
 use super::sessions::Sessions;
@@ -65,6 +66,12 @@ pub(crate) struct Shared {
     pub(crate) settings: Mutex<Settings>,
     pub(crate) entrance: watch::Sender<Entrance>,
     world: Mutex<World>,
+    /// Of the lists beside jobs and storage units.
+    pub(crate) replaced: Mutex<Replaced>,
+    pub(crate) start: i64,
+    pub(crate) seed: u64,
+    pub(crate) sizes: Sizes,
+    pub(crate) odd_rows: bool,
     /// By path prefix, the empty one for all; and how many answers it still spoils.
     faults: Mutex<BTreeMap<String, (Fault, Option<usize>)>>,
     pub(crate) journal: Mutex<Journal>,
@@ -103,8 +110,14 @@ impl Shared {
             latency: options.latency,
             clock_offset: options.clock_offset,
         };
-        let world = World::new(options, settings.now());
+        let start = settings.now();
+        let world = World::new(options, start);
         Shared {
+            replaced: Mutex::default(),
+            start,
+            seed: options.seed,
+            sizes: options.sizes,
+            odd_rows: options.odd_rows,
             settings: Mutex::new(settings),
             entrance: watch::Sender::new(Entrance { door: Door::Open, tls: options.tls.clone() }),
             world: Mutex::new(world),
@@ -199,6 +212,16 @@ impl Control {
     /// Takes a storage unit out; whether it was there.
     pub fn remove_storage_unit(&self, name: &str) -> bool {
         self.shared.world().storage_mut().remove(name)
+    }
+
+    /// Puts rows in the place of those of a list beside jobs and storage units, or a whole body in the place of what an
+    /// endpoint answers that is no list of `data`; `None`: what it was. `template` is its path below the base.
+    pub fn replace(&self, template: &str, rows: Option<Value>) {
+        let mut replaced = lock(&self.shared.replaced);
+        match rows {
+            Some(rows) => drop(replaced.insert(template.to_owned(), rows)),
+            None => drop(replaced.remove(template)),
+        }
     }
 
     /// Sets or (with `None`) lifts the fault of all paths that start with `endpoint`, such as `/admin/jobs`; without

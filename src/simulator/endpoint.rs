@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::control::{Settings, Shared, lock};
 use super::jobs::{self, View};
+use super::lists::{Scene, Served};
+use super::release::Release;
 use super::reply::{Problem, Reply, json_media_type};
 use super::sessions;
 use super::storage_units;
@@ -22,6 +24,7 @@ pub(crate) enum Endpoint<'a> {
     Job(&'a str),
     JobCount,
     StorageUnits,
+    Further(Served<'a>),
     Unknown,
 }
 
@@ -41,8 +44,8 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Endpoint<'a> {
-    /// The endpoint of a path below the base.
-    pub(crate) fn of(path: &'a str) -> Endpoint<'a> {
+    /// The endpoint of a path below the base, in this release.
+    pub(crate) fn of(path: &'a str, release: Release) -> Endpoint<'a> {
         match path {
             "/ping" => Endpoint::Ping,
             "/security/serverinfo" => Endpoint::ServerInfo,
@@ -55,7 +58,7 @@ impl<'a> Endpoint<'a> {
             "/storage/storage-units" => Endpoint::StorageUnits,
             _ => match path.strip_prefix("/admin/jobs/") {
                 Some(id) if !id.is_empty() && !id.contains('/') => Endpoint::Job(id),
-                _ => Endpoint::Unknown,
+                _ => Served::of(path, release).map_or(Endpoint::Unknown, Endpoint::Further),
             },
         }
     }
@@ -73,12 +76,17 @@ impl<'a> Endpoint<'a> {
             Endpoint::Job(_) => "/admin/jobs/{jobId}",
             Endpoint::JobCount => "/admin/jobs-count-requests",
             Endpoint::StorageUnits => "/storage/storage-units",
+            Endpoint::Further(served) => served.template(),
             Endpoint::Unknown => "other",
         }
     }
 
     fn is_open(self) -> bool {
-        matches!(self, Endpoint::Ping | Endpoint::ServerInfo | Endpoint::ServerTime | Endpoint::Login)
+        match self {
+            Endpoint::Ping | Endpoint::ServerInfo | Endpoint::ServerTime | Endpoint::Login => true,
+            Endpoint::Further(served) => served.is_open(),
+            _ => false,
+        }
     }
 
     fn is_jobs(self) -> bool {
@@ -88,7 +96,7 @@ impl<'a> Endpoint<'a> {
 
 /// The answer to a call.
 pub(crate) fn answer(shared: &Shared, settings: &Settings, call: &Call<'_>) -> Reply {
-    let endpoint = Endpoint::of(call.path);
+    let endpoint = Endpoint::of(call.path, settings.release);
     if endpoint == Endpoint::Ping && call.method == "GET" && !call.has_cookie {
         return ping(settings, call);
     }
@@ -175,6 +183,13 @@ fn respond(
         Endpoint::Job(id) => jobs::one(&shared.world(), view, id, call.query),
         Endpoint::JobCount => jobs::count(&shared.world(), view, call.query, call.body),
         Endpoint::StorageUnits => storage_units::list(&shared.world(), call.query, call.cursor_loop),
+        Endpoint::Further(served) => {
+            let world = shared.world();
+            let (release, now, odd_rows) = (settings.release, world.now(), shared.odd_rows);
+            drop(world);
+            let scene = Scene { release, now, start: shared.start, seed: shared.seed, sizes: shared.sizes, odd_rows };
+            served.answer(&scene, &lock(&shared.replaced), call.query, call.cursor_loop)
+        }
         Endpoint::ServerTime => {
             Ok(json!({"serverTime": now, "timeZoneName": "Central European Time", "timeZoneId": "Europe/Zurich"})
                 .to_string())

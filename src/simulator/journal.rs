@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::endpoint::Endpoint;
+use super::release::Release;
 
 const KEPT: usize = 20_000;
 
@@ -50,7 +51,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn push(&mut self, request: LoggedRequest) -> Record {
-        *self.counts.entry(Endpoint::of(&request.path).template()).or_default() += 1;
+        *self.counts.entry(Endpoint::of(&request.path, Release::R11_2).template()).or_default() += 1;
         self.entries.push_back(request);
         if self.entries.len() > KEPT {
             self.entries.pop_front();

@@ -2,11 +2,11 @@
 //!
 //! It is strict: what a real primary might refuse, it refuses, so that a client which gets along here is safe. It
 //! serves `/ping`, `/security/serverinfo`, `/security/servertime`, `/authorization-context`, `/admin/jobs`,
-//! `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`, `/storage/storage-units`, `/login` and `/logout` below `/netbackup`. Its jobs
-//! live: they queue, run, fail, are tried again, end and expire, each life drawn from the seed. Tests look into it and
+//! `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`, `/storage/storage-units`, `/login`, `/logout` and the lists of
+//! `lists` below `/netbackup`. Its jobs live: they queue, run, fail, are tried again, end and expire, each life drawn from the seed. Tests look into it and
 //! make it misbehave through [`Control`], which no request reaches.
 //!
-//! Reading order: [`Options`], `world`, `endpoint`, `jobs`, `filter`, `server`, `fault`.
+//! Reading order: [`Options`], `world`, `endpoint`, `jobs`, `lists`, `filter`, `server`, `fault`.
 
 mod attributes;
 mod control;
@@ -17,6 +17,7 @@ mod fault_rule;
 mod filter;
 mod jobs;
 mod journal;
+mod lists;
 mod query;
 mod release;
 mod reply;
@@ -39,6 +40,7 @@ pub use self::control::Control;
 pub use self::fault::{Door, Fault};
 pub use self::fault_rule::{BadFaultRule, FaultRule};
 pub use self::journal::LoggedRequest;
+pub use self::lists::Sizes;
 pub use self::release::{Release, UnknownRelease};
 pub use self::sessions::Account;
 pub use self::tls::Tls;
@@ -66,6 +68,8 @@ pub struct Options {
     pub jobs_per_minute: f64,
     /// How many storage units there are.
     pub storage_units: usize,
+    /// How long further lists are.
+    pub sizes: Sizes,
     /// The same seed gives the same lives, names and amounts.
     pub seed: u64,
     /// How long each request waits before it is answered.
@@ -92,6 +96,7 @@ impl Default for Options {
             jobs: 300,
             jobs_per_minute: 0.0,
             storage_units: 12,
+            sizes: Sizes::default(),
             seed: 1,
             latency: Duration::ZERO,
             clock_offset: 0,

@@ -12,11 +12,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::memory::Memory;
-use super::{Collector, Display, Inheritance, PollContext, Polled, Seen, blocking};
+use super::{About, Collector, Display, Inheritance, PollContext, Polled, Seen, blocking};
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::Page;
-use crate::netbackup::{self, Client};
+use crate::netbackup::{self, Client, Endpoint};
 use crate::reason::{Failure, Reason};
 use crate::state::Store;
 
@@ -40,6 +40,17 @@ mod table;
 mod window;
 
 pub use memory::{STATE_FILE, read_state};
+
+/// See [`About`].
+pub static ABOUT: About = About {
+    name: "jobs",
+    title: "Jobs",
+    endpoints: &[Endpoint::Jobs, Endpoint::Job, Endpoint::JobsCount],
+    releases: "all",
+    cardinality: "some 30 series per pair of job and policy type, and one per status code in use",
+    cost: "four to six small requests a poll; a first read takes a request per 100 jobs of the lookback",
+    families: &families::ALL,
+};
 
 /// The jobs collector of one site.
 pub struct Jobs {
@@ -81,7 +92,7 @@ impl Jobs {
             render::render(&mut page, &memory.feed, facts);
             memory.offered = Some(received.mono);
             drop(memory);
-            Some(Polled { rendered: page.finish(), received, rejected })
+            Some(Polled { rendered: page.finish(), received, rejected, denied: None })
         })
         .await
     }

@@ -1,0 +1,39 @@
+//! Alerts.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::About;
+use super::whole::{Reading, Source};
+use crate::config;
+use crate::netbackup::{Endpoint, Error};
+
+/// See [`About`].
+pub static ABOUT: About = About {
+    name: "alerts",
+    title: "Alerts",
+    endpoints: &[Endpoint::Alerts],
+    releases: "all",
+    cardinality: "",
+    cost: "",
+    families: &[],
+};
+
+/// The source.
+pub struct Alerts;
+
+impl Alerts {
+    /// Of one site.
+    #[must_use]
+    pub fn new(_: &config::Site) -> Alerts {
+        Alerts
+    }
+}
+
+impl Source for Alerts {
+    const ABOUT: &'static About = &ABOUT;
+
+    fn read<'a>(&'a self, _: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
+        async move { Ok(()) }.boxed()
+    }
+}

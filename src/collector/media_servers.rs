@@ -1,0 +1,39 @@
+//! Media servers.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::About;
+use super::whole::{Reading, Source};
+use crate::config;
+use crate::netbackup::{Endpoint, Error};
+
+/// See [`About`].
+pub static ABOUT: About = About {
+    name: "media_servers",
+    title: "Media servers",
+    endpoints: &[Endpoint::MediaServers],
+    releases: "all",
+    cardinality: "",
+    cost: "",
+    families: &[],
+};
+
+/// The source.
+pub struct MediaServers;
+
+impl MediaServers {
+    /// Of one site.
+    #[must_use]
+    pub fn new(_: &config::Site) -> MediaServers {
+        MediaServers
+    }
+}
+
+impl Source for MediaServers {
+    const ABOUT: &'static About = &ABOUT;
+
+    fn read<'a>(&'a self, _: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
+        async move { Ok(()) }.boxed()
+    }
+}

@@ -1,0 +1,322 @@
+//! A source that is read whole at each poll, from one endpoint or several: what its collector has to say is which
+//! endpoints, what a row means, and which metrics that makes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tracing::warn;
+
+use super::{About, Collector, Display, PollContext, Polled, Seen, finish};
+use crate::clock::Stamp;
+use crate::exposition::{Family, Kind, Number, Page};
+use crate::netbackup::{self, Client, Endpoint, Error, Flat, FlatList, List, Listing, Single};
+use crate::reason::{Failure, Reason};
+
+/// Whether each endpoint of a collector could be read.
+pub static ENDPOINT_STATE: Family = Family {
+    name: "netbackup_collector_endpoint_state",
+    kind: Kind::Gauge,
+    help: "What came of each endpoint of a collector that reads several at its last successful poll: read, denied (a right is missing) or unsupported (this release answers 404); 1 for the one that is true.",
+    labels: &["site", "collector", "endpoint", "state"],
+};
+
+/// What a collector of whole lists has to say.
+pub(super) trait Source: Send + Sync + Sized + 'static {
+    /// Its line in the table of all.
+    const ABOUT: &'static About;
+
+    /// Reads every endpoint and writes what is there into [`Reading::page`]. An error fails the poll.
+    fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Whether a poll must end within `poll.timeout`; a list of thousands of pages goes on as long as pages keep coming.
+    fn is_bounded(&self) -> bool {
+        true
+    }
+}
+
+/// What came of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Read,
+    Denied,
+    Unsupported,
+}
+
+/// One poll under way.
+pub(super) struct Reading<'a> {
+    /// Whom to ask.
+    pub(super) client: &'a Client,
+    /// Where the series go.
+    pub(super) page: Page,
+    go_names: bool,
+    rejected: u64,
+    first_rejection: Option<String>,
+    parts: Vec<(Endpoint, Part)>,
+    /// The first refusal of each kind, for the case that nothing could be read.
+    denied: Option<Error>,
+    unsupported: Option<Error>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(client: &'a Client, site: &str, display: Display) -> Reading<'a> {
+        let (parts, page, go_names) = (Vec::new(), Page::new(site), display.go_names);
+        Reading { client, page, go_names, rejected: 0, first_rejection: None, parts, denied: None, unsupported: None }
+    }
+
+    /// Hands each row of the list `L` to `take`. `None`: this part of the collector is denied, or not offered by the
+    /// release.
+    pub(super) async fn list<L: List>(
+        &mut self,
+        listing: Listing<'_>,
+        mut take: impl FnMut(L::Row<'_>) + Send,
+    ) -> Result<Option<()>, Error> {
+        let listed = self.client.list::<L>(&listing, &mut take).await;
+        Ok(self.part(L::ENDPOINT, listed)?.map(|(walk, why)| self.reject(walk.rejected, why)))
+    }
+
+    /// Folds each record of a list that comes whole. `None` as of [`Reading::list`].
+    pub(super) async fn fold<L: FlatList, A: Default + Send + 'static>(
+        &mut self,
+        fold: impl Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
+    ) -> Result<Option<A>, Error> {
+        let folded = self.client.fold_flat::<L, A>(fold).await;
+        Ok(self.part(L::ENDPOINT, folded)?.map(|folded| {
+            self.reject(folded.rejected, folded.first_rejection);
+            folded.made
+        }))
+    }
+
+    /// Reads one resource. `None` as of [`Reading::list`].
+    pub(super) async fn single<S: Single, T>(
+        &mut self,
+        take: impl FnOnce(S::Row<'_>) -> T + Send,
+    ) -> Result<Option<T>, Error> {
+        let single = self.client.single::<S, T>(&[], take).await;
+        self.part(S::ENDPOINT, single)
+    }
+
+    /// Reads one object. `None` as of [`Reading::list`].
+    pub(super) async fn flat<F: Flat, T>(
+        &mut self,
+        take: impl FnOnce(F::Row<'_>) -> T + Send,
+    ) -> Result<Option<T>, Error> {
+        let flat = self.client.flat::<F, T>(take).await;
+        self.part(F::ENDPOINT, flat)
+    }
+
+    /// Whether the names of the Go exporter are asked for ([`super::compat`]): what only they show need not be counted
+    /// otherwise.
+    pub(super) fn go_names(&self) -> bool {
+        self.go_names
+    }
+
+    /// Adds a sample under a name of the Go exporter, where those are asked for.
+    pub(super) fn go_gauge(&mut self, family: &'static Family, labels: &[&str], value: impl Into<Number>) {
+        if self.go_names {
+            self.page.gauge(family, labels, value);
+        }
+    }
+
+    /// Counts records that were left out; `why`: of the first one.
+    pub(super) fn reject(&mut self, count: u64, why: Option<String>) {
+        self.rejected = self.rejected.saturating_add(count);
+        self.first_rejection = self.first_rejection.take().or(why);
+    }
+
+    /// Takes a want of rights, or of the endpoint, for what it is: a part that is not there.
+    pub(super) fn part<T>(&mut self, endpoint: Endpoint, asked: Result<T, Error>) -> Result<Option<T>, Error> {
+        let (part, value) = match asked {
+            Ok(value) => (Part::Read, Some(value)),
+            Err(error) if error.reason() == Reason::Forbidden => {
+                self.denied.get_or_insert(error);
+                (Part::Denied, None)
+            }
+            Err(error) if error.status() == Some(404) => {
+                self.unsupported.get_or_insert(error);
+                (Part::Unsupported, None)
+            }
+            Err(error) => return Err(error),
+        };
+        match self.parts.iter_mut().find(|(known, _)| *known == endpoint) {
+            // Asked twice, for two parts of one list: it is there only if both were.
+            Some((_, before)) => *before = if *before == Part::Read { part } else { *before },
+            None => self.parts.push((endpoint, part)),
+        }
+        Ok(value)
+    }
+
+    /// What has been read, once all of it has; an error where nothing could be.
+    pub(super) async fn polled(mut self, about: &About, logged: &AtomicBool, site: &str) -> Result<Polled, Failure> {
+        let received = Stamp::now();
+        if !self.parts.iter().any(|(_, part)| *part == Part::Read)
+            && let Some(error) = self.denied.take().or(self.unsupported.take())
+        {
+            return Err(error.into());
+        }
+        if let Some(why) = self.first_rejection.take().filter(|_| !logged.swap(true, Ordering::Relaxed)) {
+            let what = "a record was left out; further ones are only counted, in netbackup_collector_rejected_records_total";
+            warn!(site, collector = about.name, why, "{what}");
+        }
+        if about.endpoints.len() > 1 {
+            for (endpoint, part) in &self.parts {
+                for (state, is) in [("read", Part::Read), ("denied", Part::Denied), ("unsupported", Part::Unsupported)] {
+                    let labels = [about.name, endpoint.template(), state];
+                    self.page.gauge(&ENDPOINT_STATE, &labels, f64::from(*part == is));
+                }
+            }
+        }
+        let denied = self.denied.map(Failure::from).map(Arc::new);
+        Ok(Polled { rendered: finish(self.page).await?, received, rejected: self.rejected, denied })
+    }
+}
+
+/// The collector of a [`Source`].
+pub(super) struct Whole<S> {
+    source: S,
+    site: Arc<str>,
+    client: Client,
+    display: Display,
+    rejection_logged: AtomicBool,
+}
+
+impl<S: Source> Whole<S> {
+    pub(super) fn new(source: S, site: Arc<str>, client: Client, display: Display) -> Whole<S> {
+        Whole { source, site, client, display, rejection_logged: AtomicBool::new(false) }
+    }
+}
+
+impl<S: Source> Collector for Whole<S> {
+    fn poll<'a>(&'a self, _: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
+        async move {
+            self.client.introduce().await;
+            let mut reading = Reading::new(&self.client, &self.site, self.display);
+            self.source.read(&mut reading).await?;
+            reading.polled(S::ABOUT, &self.rejection_logged, &self.site).await
+        }
+        .boxed()
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Seen, netbackup::Error>> {
+        glance_at(&self.client, S::ABOUT.endpoints).boxed()
+    }
+
+    fn is_optional(&self) -> bool {
+        true
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.source.is_bounded()
+    }
+
+    fn credential_changes(&self) -> u64 {
+        self.client.credential_changes()
+    }
+
+    fn credential_changed(&self, since: u64) -> BoxFuture<'_, ()> {
+        self.client.credential_changed(since).boxed()
+    }
+}
+
+/// Asks for one object of each endpoint that lists any. The first right that is missing is an error, and so is a
+/// release that has none of them.
+pub(super) async fn glance_at(client: &Client, endpoints: &[Endpoint]) -> Result<Seen, netbackup::Error> {
+    let (mut seen, mut unsupported) = (Seen::default(), None);
+    let mut read = 0_u32;
+    for endpoint in endpoints.iter().filter(|endpoint| !endpoint.template().contains('{')) {
+        match client.glance(*endpoint).await {
+            Ok(glance) => {
+                read = read.saturating_add(1);
+                seen.objects = seen.objects.saturating_add(glance.objects);
+                seen.more |= glance.more;
+            }
+            Err(error) if error.status() == Some(404) => unsupported = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match unsupported {
+        Some(error) if read == 0 => Err(error),
+        Some(_) => Ok(Seen { note: Some("this release does not offer all of it"), ..seen }),
+        None => Ok(seen),
+    }
+}
+
+/// The series of a state set: 1 for the true one, 0 for the others. A state that is not known stands beside them. The
+/// state is the last label.
+pub(super) fn state_set(page: &mut Page, family: &'static Family, labels: &[&str], known: &[&str], is: &str) {
+    let mut all: Vec<&str> = known.to_vec();
+    if !is.is_empty() && !known.contains(&is) {
+        all.push(is);
+    }
+    let mut values = labels.to_vec();
+    for state in all {
+        values.push(state);
+        page.gauge(family, &values, f64::from(state == is));
+        values.pop();
+    }
+}
+
+/// Texts that become labels, as many as make sense: a primary cannot make series without end.
+#[derive(Debug)]
+pub(super) struct Bounded {
+    most: usize,
+    seen: std::collections::BTreeSet<String>,
+}
+
+impl Bounded {
+    /// `most`: how many different texts are told apart.
+    pub(super) fn new(most: usize) -> Bounded {
+        Bounded { most, seen: std::collections::BTreeSet::new() }
+    }
+
+    /// The text itself, or `other` once there are too many.
+    pub(super) fn label<'t>(&mut self, text: &'t str) -> &'t str {
+        if self.seen.contains(text) {
+            return text;
+        }
+        if self.seen.len() >= self.most {
+            return "other";
+        }
+        self.seen.insert(text.to_owned());
+        text
+    }
+}
+
+/// A number as samples have it: exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "samples are floats: exact up to 2^53")]
+pub(super) fn number(value: u64) -> f64 {
+    value as f64
+}
+
+/// Unix milliseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this age of the world fit a float exactly")]
+pub(super) fn seconds(unix_ms: i64) -> f64 {
+    unix_ms as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_set_says_one_and_zeros_and_knows_new_words() {
+        static STATE: Family =
+            Family { name: "netbackup_x_state", kind: Kind::Gauge, help: "x", labels: &["site", "name", "state"] };
+        let text = |is| {
+            let mut page = Page::new("paris");
+            state_set(&mut page, &STATE, &["a"], &["UP", "DOWN"], is);
+            page.finish().text().lines().skip(2).map(|line| line[40..].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(text("UP").len(), 2);
+        assert!(text("UP").iter().any(|line| line.contains("UP") && line.ends_with(" 1")));
+        assert!(text("ODD").iter().any(|line| line.contains("ODD") && line.ends_with(" 1")) && text("ODD").len() == 3);
+        assert!(text("").iter().all(|line| line.ends_with(" 0")));
+    }
+
+    #[test]
+    fn labels_run_out_gently() {
+        let mut bounded = Bounded::new(2);
+        assert_eq!(["a", "b", "a", "c", "b"].map(|text| bounded.label(text)), ["a", "b", "a", "other", "b"]);
+    }
+}

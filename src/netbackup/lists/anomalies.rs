@@ -1,0 +1,1 @@
+//! Anomalies as the API writes them.

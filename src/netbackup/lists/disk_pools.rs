@@ -1,0 +1,1 @@
+//! Disk pools as the API writes them.

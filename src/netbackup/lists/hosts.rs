@@ -1,0 +1,1 @@
+//! Hosts and paused clients as the API writes them.

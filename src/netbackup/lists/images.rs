@@ -1,0 +1,1 @@
+//! Images of the catalog as the API writes them.

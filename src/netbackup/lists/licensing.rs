@@ -1,0 +1,1 @@
+//! Capacity in use and entitlements as the API writes them.

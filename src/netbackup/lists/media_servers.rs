@@ -1,0 +1,1 @@
+//! Media servers as the API writes them.

@@ -1,0 +1,1 @@
+//! Risk score, certificates, API keys as the API writes them.

@@ -1,0 +1,1 @@
+//! Storage lifecycle policies and what they have to copy as the API writes them.

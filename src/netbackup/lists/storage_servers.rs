@@ -1,0 +1,1 @@
+//! Storage servers as the API writes them.

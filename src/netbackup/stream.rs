@@ -1,0 +1,292 @@
+//! Lists that come whole in one answer, however long: read record by record while the bytes arrive. What is kept is what
+//! the caller makes of the records, never the answer.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+use super::client::{Ask, Client, Lane};
+use super::endpoint::Endpoint;
+use super::error::Error;
+use super::query::Target;
+use super::record::Readable;
+use super::wire::Object;
+
+/// Far larger than any record.
+const LARGEST_RECORD: usize = 4 * 1024 * 1024;
+
+/// A list that is no `data` array: its records stand bare in an array under a key of their own.
+pub(crate) trait FlatList: 'static {
+    type Row<'a>: Readable<'a>;
+    const ENDPOINT: Endpoint;
+    /// The key of the array.
+    const ROOT: &'static str;
+}
+
+/// What became of the records of an answer.
+#[derive(Debug, Default)]
+pub(crate) struct Folded<A> {
+    /// What the caller made of them.
+    pub(crate) made: A,
+    /// How many were taken.
+    pub(crate) rows: u64,
+    /// How many were left out.
+    pub(crate) rejected: u64,
+    /// Why the first one was: words, never its content.
+    pub(crate) first_rejection: Option<String>,
+}
+
+/// Reads one body while it arrives, on a thread that may block.
+pub(crate) trait Decode: Send + Sync + 'static {
+    /// Reads to the end. An answer that was cut off ends early too.
+    fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), String>;
+}
+
+impl Client {
+    /// Reads a flat list and folds each record into an `A`, on a thread that may block.
+    ///
+    /// # Errors
+    /// When there was no whole, readable answer.
+    pub(crate) async fn fold_flat<L: FlatList, A: Default + Send + 'static>(
+        &self,
+        fold: impl Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
+    ) -> Result<Folded<A>, Error> {
+        let folding = Arc::new(Folding::<L, A, _> { fold, folded: Mutex::default(), list: PhantomData });
+        let decode: Arc<dyn Decode> = Arc::clone(&folding) as Arc<dyn Decode>;
+        let target = Target::new(L::ENDPOINT.template(), &[]);
+        let ask = Ask { endpoint: L::ENDPOINT, target: &target, body: None, lane: Lane::Poll, decode: Some(&decode) };
+        self.json(&ask).await?;
+        Ok(std::mem::take(&mut *folding.folded.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+struct Folding<L, A, F> {
+    fold: F,
+    /// Of the last body that was read to its end.
+    folded: Mutex<Folded<A>>,
+    list: PhantomData<fn() -> L>,
+}
+
+impl<L, A, F> Decode for Folding<L, A, F>
+where
+    L: FlatList,
+    A: Default + Send + 'static,
+    F: Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
+{
+    fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), String> {
+        let mut folded = Folded::default();
+        let since_record = Rc::new(Cell::new(0));
+        let body = Body { chunks, chunk: Bytes::new(), read: 0, since_record: Rc::clone(&since_record) };
+        let mut deserializer = serde_json::Deserializer::from_reader(io::BufReader::new(body));
+        let records = Records::<L, A, F> { folding: self, folded: &mut folded, since_record: &since_record };
+        let read = Root(records).deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
+        match read {
+            Ok(true) => {}
+            Ok(false) => return Err(format!("the body has no {} array", L::ROOT)),
+            Err(error) if error.is_io() => return Err("a record of the body is larger than makes sense".to_owned()),
+            Err(error) if error.is_eof() => return Err("the body is empty, or ends in the middle of JSON".to_owned()),
+            Err(error) if error.is_data() => return Err(format!("the body is JSON, but has no {} array", L::ROOT)),
+            Err(error) => {
+                return Err(format!("the body is not JSON at line {} column {}", error.line(), error.column()));
+            }
+        }
+        *self.folded.lock().unwrap_or_else(PoisonError::into_inner) = folded;
+        Ok(())
+    }
+}
+
+/// The bytes as they arrive.
+struct Body {
+    chunks: mpsc::Receiver<Bytes>,
+    chunk: Bytes,
+    /// How much of it has been read.
+    read: usize,
+    /// Bytes read since the last record ended.
+    since_record: Rc<Cell<usize>>,
+}
+
+impl Read for Body {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.read >= self.chunk.len() {
+            let Some(chunk) = self.chunks.blocking_recv() else { return Ok(0) };
+            (self.chunk, self.read) = (chunk, 0);
+        }
+        let mut left = self.chunk.get(self.read..).unwrap_or_default();
+        let count = left.read(out)?;
+        self.read = self.read.saturating_add(count);
+        self.since_record.set(self.since_record.get().saturating_add(count));
+        if self.since_record.get() > LARGEST_RECORD {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(count)
+    }
+}
+
+/// The object around the array: whether it holds one.
+struct Root<T>(T);
+
+struct Records<'f, L, A, F> {
+    folding: &'f Folding<L, A, F>,
+    folded: &'f mut Folded<A>,
+    since_record: &'f Cell<usize>,
+}
+
+impl<'de, L, A, F> DeserializeSeed<'de> for Root<Records<'_, L, A, F>>
+where
+    L: FlatList,
+    F: Fn(&mut A, L::Row<'_>),
+{
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, L, A, F> Visitor<'de> for Root<Records<'_, L, A, F>>
+where
+    L: FlatList,
+    F: Fn(&mut A, L::Row<'_>),
+{
+    type Value = bool;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<bool, M::Error> {
+        let mut found = false;
+        while let Some(key) = map.next_key::<String>()? {
+            if key != L::ROOT {
+                map.next_value::<IgnoredAny>()?;
+            } else if found {
+                return Err(M::Error::custom("the array comes twice"));
+            } else {
+                map.next_value_seed(&mut self.0)?;
+                found = true;
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl<'de, L, A, F> DeserializeSeed<'de> for &mut Records<'_, L, A, F>
+where
+    L: FlatList,
+    F: Fn(&mut A, L::Row<'_>),
+{
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de, L, A, F> Visitor<'de> for &mut Records<'_, L, A, F>
+where
+    L: FlatList,
+    F: Fn(&mut A, L::Row<'_>),
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        while let Some(text) = seq.next_element::<Box<RawValue>>()? {
+            self.since_record.set(0);
+            let raw = serde_json::from_str::<Object<<L::Row<'_> as Readable<'_>>::Raw>>(text.get());
+            let raw = raw.ok().and_then(|object| object.0);
+            match raw.ok_or("it is no object").and_then(L::Row::read) {
+                Ok(row) => {
+                    (self.folding.fold)(&mut self.folded.made, row);
+                    self.folded.rows = self.folded.rows.saturating_add(1);
+                }
+                Err(why) => {
+                    let number = self.folded.rows.saturating_add(self.folded.rejected).saturating_add(1);
+                    self.folded.rejected = self.folded.rejected.saturating_add(1);
+                    self.folded.first_rejection.get_or_insert_with(|| format!("record {number}: {why}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netbackup::record::record;
+
+    record! {
+        /// A record.
+        pub(crate) struct Thing {
+            name: text = "name" or "it has no name",
+        }
+    }
+
+    enum Things {}
+    impl FlatList for Things {
+        type Row<'a> = Thing<'a>;
+        const ENDPOINT: Endpoint = Endpoint::Hosts;
+        const ROOT: &'static str = "things";
+    }
+
+    /// Feeds the text in pieces of `size` bytes.
+    fn fold(text: &str, size: usize) -> Result<Folded<Vec<String>>, String> {
+        let take = |names: &mut Vec<String>, thing: Thing<'_>| names.push(thing.name.into_owned());
+        let folding = Folding::<Things, _, _> { fold: take, folded: Mutex::default(), list: PhantomData };
+        let chunks: Vec<Bytes> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+        let (send, receive) = mpsc::channel(chunks.len().max(1));
+        chunks.into_iter().for_each(|chunk| send.try_send(chunk).unwrap());
+        drop(send);
+        folding.decode(receive)?;
+        Ok(folding.folded.into_inner().unwrap())
+    }
+
+    #[test]
+    fn records_are_read_however_the_bytes_arrive() {
+        let text = r#"{"total": [{"name": "no"}], "things": [{"name": "a}]\"", "x": {"y": [1]}}, {"name": ""}, 5, {"name": "é"}], "z": null} "#;
+        for size in [1, 2, 3, 7, 1000] {
+            let folded = fold(text, size).unwrap();
+            assert_eq!(folded.made, ["a}]\"", "é"]);
+            assert_eq!((folded.rows, folded.rejected), (2, 2));
+            assert_eq!(folded.first_rejection.as_deref(), Some("record 2: it has no name"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_such_list_is_named() {
+        for (text, why) in [
+            ("", "is empty, or ends"),
+            ("{\"things\": [{\"name\": \"a\"}", "is empty, or ends"),
+            ("{\"things\": [{\"name\": \"a\"", "is empty, or ends"),
+            ("{}", "has no things array"),
+            ("[]", "has no things array"),
+            ("{\"things\": 5}", "has no things array"),
+            ("{\"things\": [], \"things\": []}", "has no things array"),
+            ("{\"things\": [}", "not JSON at line 1"),
+            ("{\"things\": []} x", "not JSON at line 1"),
+            ("<html>", "not JSON at line 1"),
+        ] {
+            let error = fold(text, 3).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_record_without_end_is_given_up() {
+        let text = format!("{{\"things\": [{{\"name\": \"{}\"}}]}}", "a".repeat(LARGEST_RECORD + 100_000));
+        assert_eq!(fold(&text, 65_536).unwrap_err(), "a record of the body is larger than makes sense");
+        let many = format!("{{\"things\": [{}{{\"name\": \"b\"}}]}}", "{\"name\": \"a\"},".repeat(500_000));
+        assert_eq!(fold(&many, 65_536).unwrap().rows, 500_001);
+    }
+}

@@ -1,0 +1,5 @@
+//! Alerts.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];

@@ -1,0 +1,5 @@
+//! Anomalies.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];

@@ -1,0 +1,5 @@
+//! Disk pools.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];

@@ -1,0 +1,5 @@
+//! Events.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];

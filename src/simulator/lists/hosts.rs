@@ -1,0 +1,7 @@
+//! Hosts and paused clients.
+
+use super::{Listing, Object};
+
+pub(super) const LISTINGS: &[Listing] = &[];
+
+pub(super) const OBJECTS: &[Object] = &[];

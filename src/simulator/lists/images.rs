@@ -1,0 +1,5 @@
+//! Images of the catalog.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];

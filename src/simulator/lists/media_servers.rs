@@ -1,0 +1,5 @@
+//! Media servers.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];

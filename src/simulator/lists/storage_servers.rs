@@ -1,0 +1,5 @@
+//! Storage servers.
+
+use super::Listing;
+
+pub(super) const LISTINGS: &[Listing] = &[];
