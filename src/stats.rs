@@ -100,6 +100,8 @@ impl Default for Endpoints {
 #[derive(Default)]
 pub struct ApiStats {
     endpoints: Endpoints,
+    /// Of the last request that was answered; 0: none was.
+    last_answer_nanos: AtomicU64,
     received_bytes: AtomicU64,
     retries: AtomicU64,
     answered: AtomicBool,
@@ -140,7 +142,12 @@ impl ApiStats {
             count.fetch_add(1, Relaxed);
         }
         endpoint.duration.observe(took);
-        self.answered.store(matches!(code, Code::Status(_)), Relaxed);
+        let answered = matches!(code, Code::Status(_));
+        if answered {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.last_answer_nanos.store(nanos.max(1), Relaxed);
+        }
+        self.answered.store(answered, Relaxed);
     }
 
     /// Whether the credentials were refused by the last answer that judged them.
@@ -176,6 +183,12 @@ impl ApiStats {
     #[must_use]
     pub fn received(&self) -> u64 {
         self.received_bytes.load(Relaxed)
+    }
+
+    /// How long the last request took that was answered; `None`: none was.
+    #[must_use]
+    pub fn last_answer_took(&self) -> Option<Duration> {
+        Some(self.last_answer_nanos.load(Relaxed)).filter(|nanos| *nanos > 0).map(Duration::from_nanos)
     }
 
     /// Counts a request that was sent again.

@@ -63,6 +63,11 @@ async fn primary() -> Simulator {
     primary
 }
 
+/// Durations of jobs are the primary's, and always the same.
+fn is_of_jobs(name: &str) -> bool {
+    name.starts_with("netbackup_job_") || name.starts_with("nbu_job_")
+}
+
 /// The exposition with everything that depends on the clock or the machine made the same.
 fn settled(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -77,13 +82,14 @@ fn settled(text: &str) -> String {
             }
             _ if name.ends_with("_timestamp_seconds") => fixed("1790000000.5"),
             "netbackup_collector_age_seconds" => fixed("0.25"),
+            "nbu_response_time_ms" => fixed("0.5"),
             "netbackup_server_clock_offset_seconds" => fixed("0.001"),
             "netbackup_api_received_bytes_total" => fixed("4096"),
-            _ if name.ends_with("_duration_seconds_sum") && !name.starts_with("netbackup_job_") => fixed("0.5"),
+            _ if name.ends_with("_duration_seconds_sum") && !is_of_jobs(name) => fixed("0.5"),
             // Whether the collectors share one /ping or make one each is a matter of microseconds.
             _ if series.contains("endpoint=\"/ping\"") => fixed("1"),
             // As if each had taken 0.3 s; the count is the number of requests and stays.
-            _ if name.ends_with("_duration_seconds_bucket") && !name.starts_with("netbackup_job_") => {
+            _ if name.ends_with("_duration_seconds_bucket") && !is_of_jobs(name) => {
                 let bound = series.split("le=\"").nth(1).unwrap().trim_end_matches("\"}");
                 let below = bound != "+Inf" && bound.parse::<f64>().unwrap() < 0.3;
                 format!("{series} {}", if below { "0" } else { "COUNT" })
@@ -103,14 +109,14 @@ fn settled(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-#[tokio::test]
-async fn the_whole_output_is_the_golden_file() {
+/// What `--once` prints with these sections besides the site.
+async fn once(sections: &str) -> String {
     let primary = primary().await;
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("config.toml");
     std::fs::write(
         &config,
-        format!("[[site]]\nname = \"paris\"\nurl = \"{}\"\napi_key = \"golden\"\n", primary.base_url()),
+        format!("{sections}[[site]]\nname = \"paris\"\nurl = \"{}\"\napi_key = \"golden\"\n", primary.base_url()),
     )
     .unwrap();
     let output =
@@ -118,14 +124,33 @@ async fn the_whole_output_is_the_golden_file() {
             .await
             .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let found = settled(std::str::from_utf8(&output.stdout).unwrap());
-    let golden = path("golden/once.prom");
+    settled(std::str::from_utf8(&output.stdout).unwrap())
+}
+
+fn assert_golden(name: &str, found: &str) {
+    let golden = path(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&golden, &found).unwrap();
+        std::fs::write(&golden, found).unwrap();
     }
     let expected = std::fs::read_to_string(&golden).unwrap_or_default();
     for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
         assert_eq!(found, expected, "line {} of {}; UPDATE_GOLDEN=1 rewrites it", number + 1, golden.display());
     }
     assert_eq!(found.lines().count(), expected.lines().count());
+}
+
+#[tokio::test]
+async fn the_whole_output_is_the_golden_file() {
+    assert_golden("golden/once.prom", &once("").await);
+}
+
+#[tokio::test]
+async fn the_names_of_the_go_exporter_are_added_and_change_nothing_else() {
+    let with_names = once("[compat]\ngo_exporter_names = true\n").await;
+    let is_theirs = |line: &&str| line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with("nbu_");
+    let (theirs, ours): (Vec<_>, Vec<_>) = with_names.lines().partition(is_theirs);
+    assert_golden("golden/compat.prom", &(theirs.join("\n") + "\n"));
+    let counts_all = |line: &&str| !line.starts_with("netbackup_exporter_series ");
+    let without = std::fs::read_to_string(path("golden/once.prom")).unwrap();
+    assert!(ours.into_iter().filter(counts_all).eq(without.lines().filter(counts_all)), "ours stay as they are");
 }

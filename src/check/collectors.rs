@@ -5,7 +5,7 @@ use tokio::time::timeout_at;
 
 use super::report::{Access, CollectorReport};
 use super::trail::Trail;
-use crate::collector::{self, Seen};
+use crate::collector::{self, Display, Seen};
 use crate::config::{COLLECTORS, CollectorSpec, Site};
 use crate::netbackup::{Client, Error};
 use crate::reason::Reason;
@@ -24,7 +24,7 @@ pub(super) fn skip(site: &Site, why: &str) -> Vec<CollectorReport> {
 }
 
 async fn one(site: &Site, client: &Client, spec: &CollectorSpec, trail: &Trail) -> CollectorReport {
-    let Some(collector) = collector::build(spec.name, site, client, false, None) else {
+    let Some(collector) = collector::build(spec.name, site, client, Display::default(), None) else {
         return report(site, spec, Access::Skipped, "there is no such collector");
     };
     match timeout_at(trail.until, collector.examine()).await {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Collector, Inheritance, PollContext, Polled, Seen, blocking, families};
+use super::{Collector, Display, Inheritance, PollContext, Polled, Seen, blocking, compat, families};
 use crate::clock::{Stamp, from_unix_ms, unix_ms};
 use crate::exposition::{Family, Rendered};
 use crate::netbackup;
@@ -27,15 +27,17 @@ struct File {
     store: Store,
     /// A checksum of where the primary is asked: another address may lead to another primary.
     address: u32,
+    /// Whether the snapshot may hold what [`compat`] adds.
+    go_names: bool,
     /// Of the samples that are in the file.
     hash: Option<u64>,
 }
 
 impl<C: Collector> Kept<C> {
     /// The same collector of the primary at `address`, kept in `store`.
-    pub fn new(collector: C, address: &str, store: Store) -> Kept<C> {
+    pub fn new(collector: C, address: &str, display: Display, store: Store) -> Kept<C> {
         let address = crc32fast::hash(address.as_bytes());
-        Kept { collector, file: Arc::new(Mutex::new(File { store, address, hash: None })) }
+        Kept { collector, file: Arc::new(Mutex::new(File { store, address, go_names: display.go_names, hash: None })) }
     }
 }
 
@@ -52,8 +54,9 @@ impl File {
         if address != self.address {
             return None;
         }
-        // Written by another release it may mean something else: then the first poll shows what is true now.
-        let rendered = Rendered::restore(&samples, known)?;
+        // Written by another release, or with other names, it may mean something else: then the first poll shows what is
+        // true now.
+        let rendered = Rendered::restore(&samples, |name| known(name, self.go_names))?;
         let written = from_unix_ms(received_ms)?;
         let received = self.store.touched().map_or(written, |touched| touched.max(written));
         self.hash = Some(hash(&samples));
@@ -139,8 +142,9 @@ impl<C: Collector> Collector for Kept<C> {
     }
 }
 
-fn known(name: &str) -> Option<&'static Family> {
-    families().find(|family| family.name == name)
+fn known(name: &str, go_names: bool) -> Option<&'static Family> {
+    let more = compat::ALL.into_iter().filter(|_| go_names);
+    families().chain(more).find(|family| family.name == name)
 }
 
 fn hash(bytes: &[u8]) -> u64 {

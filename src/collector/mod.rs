@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod anomalies;
 pub mod catalog;
+pub mod compat;
 pub mod disk_pools;
 pub mod events;
 pub mod hosts;
@@ -127,6 +128,15 @@ impl PollContext {
 /// What a collector remembers between two polls, as only it can read it.
 pub type Inheritance = Arc<dyn Any + Send + Sync>;
 
+/// How collectors show what they have read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Display {
+    /// Whether pages say of each counter since when it counts.
+    pub created_samples: bool,
+    /// Whether the names of the Go exporter stand beside ours, see [`compat`].
+    pub go_names: bool,
+}
+
 /// A source of one snapshot. The poll loop knows nothing else of it.
 pub trait Collector: Send + Sync + 'static {
     /// Reads the source once. Dropping the future (the deadline does) must leave the collector usable.
@@ -175,56 +185,69 @@ pub trait Collector: Send + Sync + 'static {
     }
 }
 
-/// The collector named `name` of a site; `None`: there is none of that name. `created_samples`: whether its pages say
-/// of each counter since when it counts. `state`: where it keeps what must survive a restart, if anywhere.
+/// The collector named `name` of a site; `None`: there is none of that name. `state`: where it keeps what must survive a
+/// restart, if anywhere.
 #[must_use]
 pub fn build(
     name: &str,
     site: &config::Site,
     client: &Client,
-    created_samples: bool,
+    display: Display,
     state: Option<&Directory>,
 ) -> Option<Arc<dyn Collector>> {
-    let (client, label) = (client.clone(), Arc::clone(&site.name));
-    let store = |name| state.map(|directory| directory.store(&label, name));
-    match name {
+    let place = Place { site, client, display, state };
+    Some(match name {
         // It keeps more than what it shows.
-        "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
-        "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), site, store("storage"))),
-        "disk_pools" => Some(whole(disk_pools::DiskPools::new(site), site, client, store("disk_pools"))),
-        "storage_servers" => {
-            Some(whole(storage_servers::StorageServers::new(site), site, client, store("storage_servers")))
+        "jobs" => Arc::new(jobs::Jobs::new(site, client.clone(), display, place.store("jobs"))),
+        "storage" => place.kept("storage", storage::Storage::new(Arc::clone(&site.name), client.clone(), display)),
+        "disk_pools" => place.whole(disk_pools::DiskPools::new(site)),
+        "storage_servers" => place.whole(storage_servers::StorageServers::new(site)),
+        "media_servers" => place.whole(media_servers::MediaServers::new(site)),
+        "tape" => place.whole(tape::Tape::new(site)),
+        "alerts" => place.whole(alerts::Alerts::new(site)),
+        "events" => place.whole(events::Events::new(site)),
+        "malware" => place.whole(malware::Malware::new(site)),
+        "anomalies" => place.whole(anomalies::Anomalies::new(site)),
+        "security" => place.whole(security::Security::new(site)),
+        "catalog" => place.whole(catalog::Catalog::new(site)),
+        "slp" => place.whole(slp::Slp::new(site)),
+        "slo" => place.whole(slo::Slo::new(site)),
+        "licensing" => place.whole(licensing::Licensing::new(site)),
+        "hosts" => place.whole(hosts::Hosts::new(site)),
+        _ => return None,
+    })
+}
+
+/// What collectors of one site have in common.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    site: &'a config::Site,
+    client: &'a Client,
+    display: Display,
+    state: Option<&'a Directory>,
+}
+
+impl Place<'_> {
+    fn store(&self, name: &'static str) -> Option<Store> {
+        self.state.map(|directory| directory.store(&self.site.name, name))
+    }
+
+    /// The collector of a source that is read whole.
+    fn whole<S: Source>(&self, source: S) -> Arc<dyn Collector> {
+        let whole = Whole::new(source, Arc::clone(&self.site.name), self.client.clone(), self.display);
+        self.kept(S::ABOUT.name, whole)
+    }
+
+    /// The same collector, whose last snapshot is kept where there is a place for it.
+    fn kept(&self, name: &'static str, collector: impl Collector) -> Arc<dyn Collector> {
+        match self.store(name) {
+            Some(store) => Arc::new(Kept::new(collector, self.site.url.as_str(), self.display, store)),
+            None => Arc::new(collector),
         }
-        "media_servers" => Some(whole(media_servers::MediaServers::new(site), site, client, store("media_servers"))),
-        "tape" => Some(whole(tape::Tape::new(site), site, client, store("tape"))),
-        "alerts" => Some(whole(alerts::Alerts::new(site), site, client, store("alerts"))),
-        "events" => Some(whole(events::Events::new(site), site, client, store("events"))),
-        "malware" => Some(whole(malware::Malware::new(site), site, client, store("malware"))),
-        "anomalies" => Some(whole(anomalies::Anomalies::new(site), site, client, store("anomalies"))),
-        "security" => Some(whole(security::Security::new(site), site, client, store("security"))),
-        "catalog" => Some(whole(catalog::Catalog::new(site), site, client, store("catalog"))),
-        "slp" => Some(whole(slp::Slp::new(site), site, client, store("slp"))),
-        "slo" => Some(whole(slo::Slo::new(site), site, client, store("slo"))),
-        "licensing" => Some(whole(licensing::Licensing::new(site), site, client, store("licensing"))),
-        "hosts" => Some(whole(hosts::Hosts::new(site), site, client, store("hosts"))),
-        _ => None,
     }
 }
 
-/// The collector of a source that is read whole, kept where there is a place for it.
-fn whole(source: impl Source, site: &config::Site, client: Client, store: Option<Store>) -> Arc<dyn Collector> {
-    kept(Whole::new(source, Arc::clone(&site.name), client), site, store)
-}
-
-/// The same collector, whose last snapshot is kept where there is a place for it.
-fn kept(collector: impl Collector, site: &config::Site, store: Option<Store>) -> Arc<dyn Collector> {
-    match store {
-        Some(store) => Arc::new(Kept::new(collector, site.url.as_str(), store)),
-        None => Arc::new(collector),
-    }
-}
-
-/// The metric families of every collector.
+/// The metric families of every collector; those that [`compat`] adds are not among them.
 pub fn families() -> impl Iterator<Item = &'static Family> {
     ALL.into_iter().flat_map(|about| about.families).copied().chain([&whole::ENDPOINT_STATE])
 }

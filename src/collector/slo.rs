@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::About;
 use super::whole::{Reading, Source, number};
+use super::{About, compat};
 use crate::config;
 use crate::exposition::{Family, Kind};
 use crate::netbackup::lists::slos::Slos;
@@ -64,6 +64,7 @@ impl Source for Slo {
                     plans.insert(plan.id.clone().into_owned(), (labels.0, labels.1, plan.subscriptions));
                 })
                 .await?;
+            reading.go_gauge(&compat::SLOS, &[], plans.len() as u64);
             let mut by_type: BTreeMap<&str, u64> = BTreeMap::new();
             let mut subscriptions: BTreeMap<(&str, &str), u64> = BTreeMap::new();
             for (name, workload_type, count) in plans.values() {

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::warn;
 
-use super::{About, Collector, PollContext, Polled, Seen, finish};
+use super::{About, Collector, Display, PollContext, Polled, Seen, compat, finish};
 use crate::clock::Stamp;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::{self, Client, Endpoint, StorageUnitRow, StorageUnitsPage};
@@ -102,6 +102,7 @@ pub static ABOUT: About = About {
 pub struct Storage {
     site: Arc<str>,
     client: Client,
+    display: Display,
     rejection_logged: AtomicBool,
 }
 
@@ -121,8 +122,8 @@ struct Unit {
 impl Storage {
     /// A collector of the site's storage units.
     #[must_use]
-    pub fn new(site: Arc<str>, client: Client) -> Storage {
-        Storage { site, client, rejection_logged: AtomicBool::new(false) }
+    pub fn new(site: Arc<str>, client: Client, display: Display) -> Storage {
+        Storage { site, client, display, rejection_logged: AtomicBool::new(false) }
     }
 
     fn log_rejection(&self, why: &str) {
@@ -156,6 +157,9 @@ impl Collector for Storage {
             let mut page = Page::new(&self.site);
             for (name, unit) in &units {
                 unit.render(&mut page, name);
+                if self.display.go_names {
+                    unit.render_as_go(&mut page, name);
+                }
             }
             Ok(Polled { rendered: finish(page).await?, received, rejected, denied: None })
         }
@@ -228,5 +232,31 @@ impl Unit {
         let mut labels = vec![name, self.category.as_str()];
         labels.extend(self.info.iter().map(String::as_str));
         page.gauge(&INFO, &labels, 1.0);
+    }
+
+    /// Under the names of the Go exporter, which leaves tape out.
+    fn render_as_go(&self, page: &mut Page, name: &str) {
+        let [_, _, subtype, server_type, flags @ ..] = &self.info;
+        if self.category == TAPE {
+            return;
+        }
+        let values = [
+            (&compat::DISK_CAPACITY, self.capacity),
+            (&compat::STORAGE_MAX_JOBS, self.max_jobs),
+            (&compat::STORAGE_MAX_FRAGMENT, self.max_fragment),
+        ];
+        for (family, value) in values {
+            if let Some(value) = value {
+                page.gauge(family, &[name, server_type], value);
+            }
+        }
+        // Its users add them up to the capacity, and a share of used alone would be everything.
+        if let (Some(free), Some(used)) = (self.free, self.used) {
+            page.gauge(&compat::DISK, &[name, server_type, "free"], free);
+            page.gauge(&compat::DISK, &[name, server_type, "used"], used);
+        }
+        let mut labels = vec![name, server_type, subtype];
+        labels.extend(flags.iter().map(String::as_str));
+        page.gauge(&compat::STORAGE_INFO, &labels, 1.0);
     }
 }

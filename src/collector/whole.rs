@@ -8,9 +8,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::warn;
 
-use super::{About, Collector, PollContext, Polled, Seen, finish};
+use super::{About, Collector, Display, PollContext, Polled, Seen, finish};
 use crate::clock::Stamp;
-use crate::exposition::{Family, Kind, Page};
+use crate::exposition::{Family, Kind, Number, Page};
 use crate::netbackup::{self, Client, Endpoint, Error, Flat, FlatList, List, Listing, Single};
 use crate::reason::{Failure, Reason};
 
@@ -50,6 +50,7 @@ pub(super) struct Reading<'a> {
     pub(super) client: &'a Client,
     /// Where the series go.
     pub(super) page: Page,
+    go_names: bool,
     rejected: u64,
     first_rejection: Option<String>,
     parts: Vec<(Endpoint, Part)>,
@@ -59,9 +60,9 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(client: &'a Client, site: &str) -> Reading<'a> {
-        let (parts, page) = (Vec::new(), Page::new(site));
-        Reading { client, page, rejected: 0, first_rejection: None, parts, denied: None, unsupported: None }
+    pub(super) fn new(client: &'a Client, site: &str, display: Display) -> Reading<'a> {
+        let (parts, page, go_names) = (Vec::new(), Page::new(site), display.go_names);
+        Reading { client, page, go_names, rejected: 0, first_rejection: None, parts, denied: None, unsupported: None }
     }
 
     /// Hands each row of the list `L` to `take`. `None`: this part of the collector is denied, or not offered by the
@@ -103,6 +104,19 @@ impl<'a> Reading<'a> {
     ) -> Result<Option<T>, Error> {
         let flat = self.client.flat::<F, T>(take).await;
         self.part(F::ENDPOINT, flat)
+    }
+
+    /// Whether the names of the Go exporter are asked for ([`super::compat`]): what only they show need not be counted
+    /// otherwise.
+    pub(super) fn go_names(&self) -> bool {
+        self.go_names
+    }
+
+    /// Adds a sample under a name of the Go exporter, where those are asked for.
+    pub(super) fn go_gauge(&mut self, family: &'static Family, labels: &[&str], value: impl Into<Number>) {
+        if self.go_names {
+            self.page.gauge(family, labels, value);
+        }
     }
 
     /// Counts records that were left out; `why`: of the first one.
@@ -165,12 +179,13 @@ pub(super) struct Whole<S> {
     source: S,
     site: Arc<str>,
     client: Client,
+    display: Display,
     rejection_logged: AtomicBool,
 }
 
 impl<S: Source> Whole<S> {
-    pub(super) fn new(source: S, site: Arc<str>, client: Client) -> Whole<S> {
-        Whole { source, site, client, rejection_logged: AtomicBool::new(false) }
+    pub(super) fn new(source: S, site: Arc<str>, client: Client, display: Display) -> Whole<S> {
+        Whole { source, site, client, display, rejection_logged: AtomicBool::new(false) }
     }
 }
 
@@ -178,7 +193,7 @@ impl<S: Source> Collector for Whole<S> {
     fn poll<'a>(&'a self, _: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
             self.client.introduce().await;
-            let mut reading = Reading::new(&self.client, &self.site);
+            let mut reading = Reading::new(&self.client, &self.site, self.display);
             self.source.read(&mut reading).await?;
             reading.polled(S::ABOUT, &self.rejection_logged, &self.site).await
         }

@@ -95,6 +95,8 @@ pub struct Config {
     pub state: State,
     /// Where traces of the polls go.
     pub telemetry: Telemetry,
+    /// What other exporters' users may go on with.
+    pub compat: Compat,
     /// The primaries, in the order of the file; names are unique; at least one.
     pub sites: Vec<Site>,
     /// What is accepted but should be looked at (plain http, `M` read as months, …): logged at start and reload.
@@ -145,6 +147,13 @@ pub struct Telemetry {
     pub headers_file: Option<PathBuf>,
     /// Names and values of the headers that are sent along, as `headers_file` held them.
     pub headers: Vec<(String, Secret)>,
+}
+
+/// `[compat]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compat {
+    /// The metric names of the Go exporter (`nbu_*`) stand beside ours.
+    pub go_exporter_names: bool,
 }
 
 /// One `[[site]]`: one primary.
@@ -272,7 +281,8 @@ impl Config {
     #[must_use]
     pub fn of_sites(sites: Vec<Site>) -> Config {
         let (web, health, state) = (Web::default(), Health::default(), State::default());
-        Config { web, health, state, telemetry: Telemetry::default(), sites, warnings: Vec::new() }
+        let (telemetry, compat) = (Telemetry::default(), Compat::default());
+        Config { web, health, state, telemetry, compat, sites, warnings: Vec::new() }
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) health_timeout: Field<Duration>,
     pub(super) state_directory: Field<String>,
     pub(super) telemetry: RawTelemetry,
+    pub(super) go_exporter_names: Field<bool>,
     pub(super) poll: RawPoll,
     pub(super) collectors: RawCollectors,
     /// `None`: the list is no list, which has been told.
@@ -139,11 +140,14 @@ impl Raw {
         let state_directory = state.string(reader, "directory");
         state.finish(reader);
         let telemetry = RawTelemetry::read(root.section(reader, "telemetry"), reader);
+        let mut compat = root.section(reader, "compat");
+        let go_exporter_names = compat.boolean(reader, "go_exporter_names");
+        compat.finish(reader);
         let poll = RawPoll::read(root.section(reader, "poll"), reader);
         let collectors = RawCollectors::read(root.section(reader, "collectors"), reader);
         let sites = root.sections(reader, "site");
         let sites = sites.map(|sites| sites.into_iter().map(|site| RawSite::read(site, reader)).collect());
-        Raw { web, health_ttl, health_timeout, state_directory, telemetry, poll, collectors, sites }
+        Raw { web, health_ttl, health_timeout, state_directory, telemetry, go_exporter_names, poll, collectors, sites }
     }
 }
 

@@ -24,6 +24,8 @@ pub struct SiteView {
     pub slots: Vec<Arc<Slot<Rendered>>>,
     /// Since when the statistics and the slots count: when they were made.
     pub created: SystemTime,
+    /// Whether the names of the Go exporter stand beside ours.
+    pub go_names: bool,
 }
 
 /// Renders the exporter's own families (without a `site` label) as text 0.0.4, in any order.

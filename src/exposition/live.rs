@@ -17,6 +17,8 @@ use crate::freshness::Freshness;
 use crate::reason::Reason;
 use crate::stats::{EndpointReading, REQUEST_BUCKETS};
 
+pub mod compat;
+
 /// What one site showed at one moment.
 pub(super) struct Reading<'a> {
     site: &'a SiteView,
@@ -284,7 +286,8 @@ static SOURCES: [Source; 25] = [
     ),
 ];
 
-/// The families that the exposition itself provides, by name; those of snapshots are declared by their collectors.
+/// The families that the exposition itself provides, by name; those of snapshots are declared by their collectors, and
+/// those for users of the Go exporter by `compat_families`.
 #[must_use]
 pub fn families() -> Vec<&'static Family> {
     let mut families: Vec<_> = SOURCES.iter().map(|Source(family, _)| family).chain([&own::SERIES]).collect();
@@ -294,7 +297,7 @@ pub fn families() -> Vec<&'static Family> {
 
 /// Appends every family that has a sample; `with_created`: and since when each counter and histogram counts.
 pub(super) fn write(out: &mut Vec<u8>, format: Format, with_created: bool, readings: &[Reading<'_>]) {
-    for Source(family, read) in &SOURCES {
+    for Source(family, read) in SOURCES.iter().chain(&compat::SOURCES) {
         let start = out.len();
         family.write_header(out, format);
         let header = out.len();

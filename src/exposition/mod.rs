@@ -37,6 +37,7 @@ mod view;
 
 pub use answer::{Answer, Exposition, OwnMetrics, SiteView};
 pub use family::{Family, Kind};
+pub use live::compat::families as compat_families;
 pub use live::families;
 pub use negotiate::{Encoding, Format, negotiate_encoding, negotiate_format};
 pub use number::Number;

@@ -62,7 +62,7 @@ impl House {
         let slot = |collector| Slot::new(collector, Duration::from_secs(10), LIMITS, generation.clone());
         let view = |name: &&str| {
             let (stats, slots) = (Arc::default(), vec![slot("jobs"), slot("storage")]);
-            Arc::new(SiteView { name: Arc::from(*name), stats, slots, created })
+            Arc::new(SiteView { name: Arc::from(*name), stats, slots, created, go_names: false })
         };
         let sites: Vec<_> = names.iter().map(view).collect();
         let writers =

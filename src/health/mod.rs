@@ -178,7 +178,7 @@ mod tests {
         let slot = Slot::<Rendered>::new("jobs", Duration::from_secs(1), limits, Generation::default());
         let mut writer = slot.writer().unwrap();
         let (stats, created) = (Arc::new(ApiStats::default()), std::time::SystemTime::now());
-        let view = SiteView { name: "paris".into(), stats, slots: vec![slot], created };
+        let view = SiteView { name: "paris".into(), stats, slots: vec![slot], created, go_names: false };
         let checked = Checked { outcome: outcome(true, true, true), at: Stamp::now() };
         let report = || SiteReport::new(&view, &checked, Instant::now());
 

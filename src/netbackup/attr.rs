@@ -60,9 +60,14 @@ impl<'a> Attr<'a> {
 
     /// A whole number in the notation of a float.
     fn number(self) -> Option<f64> {
-        // What is text, a word or a container must not be read as `inf` or `nan`.
-        self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(())?;
-        self.0.parse().ok().filter(|number: &f64| number.fract() == 0.0)
+        self.float().filter(|number| number.fract() == 0.0)
+    }
+
+    /// A number of an everyday size in thousandths, so that sums are exact.
+    pub(crate) fn thousandths(self) -> Option<i32> {
+        let thousandths = self.float()? * 1000.0;
+        #[expect(clippy::cast_possible_truncation, reason = "checked to lie within the type")]
+        (-1e9..1e9).contains(&thousandths).then_some(thousandths.round() as i32)
     }
 
     /// `true` or `false`.
@@ -83,6 +88,7 @@ impl<'a> Attr<'a> {
 
     /// Any finite number.
     pub(crate) fn float(self) -> Option<f64> {
+        // What is text, a word or a container must not be read as `inf` or `nan`.
         self.0.starts_with(|c: char| c == '-' || c.is_ascii_digit()).then_some(())?;
         self.0.parse().ok().filter(|number: &f64| number.is_finite())
     }
@@ -163,6 +169,19 @@ mod tests {
         assert_eq!(attr("-1").count(), None);
         assert_eq!(attr("-1.0").count(), None);
         assert_eq!(attr("2.0").count(), Some(2));
+        for (text, expected) in [
+            ("94.5", Some(94_500)),
+            ("-3.25", Some(-3_250)),
+            ("0", Some(0)),
+            ("0.0004", Some(0)),
+            ("1e400", None),
+            ("-1e400", None),
+            ("2000000", None),
+            ("\"94.5\"", None),
+            ("null", None),
+        ] {
+            assert_eq!(attr(text).thousandths(), expected, "{text}");
+        }
         assert_eq!(attr("true").flag(), Some(true));
         assert_eq!(attr("1").flag(), None);
     }

@@ -56,6 +56,8 @@ pub struct JobRow<'a> {
     pub kilobytes_data_transferred: Option<u64>,
     /// `numberOfFiles`.
     pub files: Option<u64>,
+    /// `dedupRatio` in thousandths: as NetBackup says it, in percent.
+    pub dedup_ratio: Option<i32>,
     /// `childCount`: direct children; above 0 for a job that only orchestrates.
     pub child_count: Option<u64>,
     /// `parentJobId`, above 0; `None` for a root.
@@ -105,6 +107,7 @@ pub(crate) struct JobAttributes<'a> {
     kilobytes_transferred: Option<Attr<'a>>,
     kilobytes_data_transferred: Option<Attr<'a>>,
     files: Option<Attr<'a>>,
+    dedup_ratio: Option<Attr<'a>>,
     child_count: Option<Attr<'a>>,
     parent_id: Option<Attr<'a>>,
     attempt: Option<Attr<'a>>,
@@ -127,6 +130,7 @@ impl<'de> Record<'de> for JobAttributes<'de> {
             "kilobytesTransferred" => &mut self.kilobytes_transferred,
             "kilobytesDataTransferred" => &mut self.kilobytes_data_transferred,
             "numberOfFiles" => &mut self.files,
+            "dedupRatio" => &mut self.dedup_ratio,
             "childCount" => &mut self.child_count,
             "parentJobId" => &mut self.parent_id,
             "try" => &mut self.attempt,
@@ -167,6 +171,7 @@ impl<'a> Row<'a> for JobRow<'a> {
             kilobytes_transferred: count(job.kilobytes_transferred),
             kilobytes_data_transferred: count(job.kilobytes_data_transferred),
             files: count(job.files),
+            dedup_ratio: job.dedup_ratio.and_then(Attr::thousandths),
             child_count: count(job.child_count),
             parent_id: count(job.parent_id).filter(|id| *id > 0),
             r#try: count(job.attempt).and_then(|attempt| u32::try_from(attempt).ok()),

@@ -69,7 +69,7 @@ pub(super) fn fixture(web: &Web, sites: &[(&str, bool)]) -> Fixture {
         let slot = Slot::new("jobs", Duration::from_secs(60), limits, generation.clone());
         writers.push(slot.writer().unwrap());
         let (stats, created) = (Arc::new(ApiStats::default()), std::time::SystemTime::now());
-        let view = Arc::new(SiteView { name: (*name).into(), stats, slots: vec![slot], created });
+        let view = Arc::new(SiteView { name: (*name).into(), stats, slots: vec![slot], created, go_names: false });
         let settings = Health { ttl: Duration::from_secs(5), timeout: Duration::from_secs(2) };
         let prober = Prober::new(FakePrimary { there: *there }, settings);
         entries.push(SiteEntry { view, prober, timeout: TIMEOUT });

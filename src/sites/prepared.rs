@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::ClientError;
+use crate::collector::Display;
 use crate::config::{self, Config, Health, Site};
 use crate::netbackup::Client;
 use crate::stats::ApiStats;
@@ -31,7 +32,7 @@ pub(super) struct Built {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) site: Site,
-    pub(super) created_samples: bool,
+    pub(super) display: Display,
     /// Of the contents of the files of `[site.tls]`, which are read when a client is built and at no other time.
     tls: Option<u64>,
 }
@@ -71,7 +72,8 @@ impl Prepared {
 
 impl Settings {
     fn new(site: &Site, config: &Config) -> Settings {
-        Settings { site: site.clone(), created_samples: config.web.created_samples, tls: tls_files(&site.tls) }
+        let (created_samples, go_names) = (config.web.created_samples, config.compat.go_exporter_names);
+        Settings { site: site.clone(), display: Display { created_samples, go_names }, tls: tls_files(&site.tls) }
     }
 
     /// At another address nothing that was counted or read is known to be about the same primary; whether its jobs are,

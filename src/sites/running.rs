@@ -178,8 +178,7 @@ impl Running {
         client.begin(site, same.map(|same| &same.client));
         let mut sources = Vec::new();
         for (spec, timing) in &site.collectors {
-            let created = settings.created_samples;
-            let built = collector::build(spec.name, site, &client, created, self.state.as_ref());
+            let built = collector::build(spec.name, site, &client, settings.display, self.state.as_ref());
             let Some(mut collector) = built else { continue };
             let slot = match same.and_then(|same| Some((same, same.source(spec.name)?))) {
                 // What a primary asked of those credentials still holds.
@@ -201,7 +200,8 @@ impl Running {
         }
         let slots = sources.iter().map(|source| Arc::clone(&source.slot)).collect();
         let created = same.map_or_else(SystemTime::now, |same| same.entry.view.created);
-        let view = Arc::new(SiteView { name: Arc::clone(name), stats: client.statistics(), slots, created });
+        let (stats, go_names) = (client.statistics(), settings.display.go_names);
+        let view = Arc::new(SiteView { name: Arc::clone(name), stats, slots, created, go_names });
         let entry = SiteEntry { view, prober: Prober::new(client.clone(), health), timeout: site.poll.timeout };
         RunningSite { settings, health, client, entry, sources, tasks: Vec::new() }
     }

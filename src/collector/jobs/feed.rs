@@ -48,6 +48,8 @@ pub struct Settings {
     pub lookback: Duration,
     /// How many requests a first read may have in flight.
     pub walkers: usize,
+    /// Whether the window keeps what only the names of the Go exporter show.
+    pub go_names: bool,
 }
 
 /// The job feed of one site: the window and how far it has been read.
@@ -103,7 +105,7 @@ struct Watermark {
 impl Feed {
     /// A feed that has read nothing.
     pub fn new(settings: Settings) -> Feed {
-        let window = Window::new(settings.lookback);
+        let window = Window::new(settings.lookback).with_ratios(settings.go_names);
         Feed {
             settings,
             window,

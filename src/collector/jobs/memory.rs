@@ -132,13 +132,14 @@ pub const STATE_FILE: (&str, u32) = ("jobs", VERSION);
 pub fn read_state(bytes: &[u8]) -> usize {
     let (name, version) = STATE_FILE;
     let lookback = Duration::from_secs(24 * 60 * 60);
-    let settings = Settings { site: "any".into(), address: "https://primary".into(), lookback, walkers: 1 };
+    let settings =
+        Settings { site: "any".into(), address: "https://primary".into(), lookback, walkers: 1, go_names: true };
     let mut feed = Feed::new(settings);
     if read_bytes(bytes, version, name, &mut |_, frame| take_in(&mut feed, frame)) == Loaded::SetAside {
         return 0;
     }
     let _ = feed.restored(None);
     let mut page = Page::new("any").with_created(true);
-    render(&mut page, &feed, Facts { lookback });
+    render(&mut page, &feed, Facts { lookback, go_names: true });
     page.finish().series()
 }

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::memory::Memory;
-use super::{About, Collector, Inheritance, PollContext, Polled, Seen, blocking};
+use super::{About, Collector, Display, Inheritance, PollContext, Polled, Seen, blocking};
 use crate::clock::Stamp;
 use crate::config;
 use crate::exposition::Page;
@@ -27,6 +27,7 @@ mod counters;
 mod examine;
 pub mod families;
 mod feed;
+mod go_names;
 mod lateness;
 mod lookback;
 mod memory;
@@ -56,24 +57,24 @@ pub struct Jobs {
     site: Arc<str>,
     client: Client,
     lookback: Duration,
-    created_samples: bool,
+    display: Display,
     memory: Arc<Mutex<Memory>>,
 }
 
 impl Jobs {
-    /// A collector that has read nothing. `created_samples`: whether counters say since when they count; `store`: where it
-    /// keeps what must survive a restart, if anywhere.
+    /// A collector that has read nothing. `store`: where it keeps what must survive a restart, if anywhere.
     #[must_use]
-    pub fn new(site: &config::Site, client: Client, created_samples: bool, store: Option<Store>) -> Jobs {
+    pub fn new(site: &config::Site, client: Client, display: Display, store: Option<Store>) -> Jobs {
         let lookback = site.poll.lookback;
         let settings = feed::Settings {
             site: Arc::clone(&site.name),
             address: site.url.to_string(),
             lookback,
             walkers: site.poll.max_requests,
+            go_names: display.go_names,
         };
         let memory = Arc::new(Mutex::new(Memory::new(settings, store)));
-        Jobs { site: Arc::clone(&site.name), client, lookback, created_samples, memory }
+        Jobs { site: Arc::clone(&site.name), client, lookback, display, memory }
     }
 
     /// Does `work` with the memory, and renders what is remembered then, off the runtime's own threads. `work` says when
@@ -84,8 +85,8 @@ impl Jobs {
         rejected: u64,
         work: impl FnOnce(&mut Memory) -> Option<Stamp> + Send + 'static,
     ) -> Result<Option<Polled>, Failure> {
-        let mut page = Page::new(&self.site).with_created(self.created_samples);
-        let facts = render::Facts { lookback: self.lookback };
+        let mut page = Page::new(&self.site).with_created(self.display.created_samples);
+        let facts = render::Facts { lookback: self.lookback, go_names: self.display.go_names };
         blocking(move || {
             let received = work(&mut memory)?;
             render::render(&mut page, &memory.feed, facts);

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::counters::{DURATION_BUCKETS, Outcome, Pair};
 use super::families;
 use super::feed::Feed;
+use super::go_names;
 use super::names::Name;
 use super::window::Window;
 use crate::clock::from_unix_ms;
@@ -13,13 +14,15 @@ use crate::exposition::Page;
 use crate::netbackup::queue_reason_name;
 
 /// NetBackup's kilobytes are 1024 bytes.
-const KILOBYTE: u64 = 1024;
+pub const KILOBYTE: u64 = 1024;
 
 /// What the metrics say besides the feed.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// `poll.lookback`.
     pub lookback: Duration,
+    /// Whether the names of the Go exporter stand beside ours.
+    pub go_names: bool,
 }
 
 /// Writes every family of the collector.
@@ -31,6 +34,9 @@ pub fn render(page: &mut Page, feed: &Feed, facts: Facts) {
     page.gauge(&families::LOOKBACK_SECONDS, &[], facts.lookback.as_secs_f64());
     page.gauge(&families::FEED_OVERLAP, &[], feed.overlap().as_secs_f64());
     page.counter_since(&families::FEED_GAP, &[], feed.gap().as_secs_f64(), since(feed.created_ms()));
+    if facts.go_names {
+        go_names::render(page, window);
+    }
 }
 
 fn unfinished(page: &mut Page, window: &Window) {
@@ -58,7 +64,7 @@ fn unfinished(page: &mut Page, window: &Window) {
     }
     for ((job_type, state), start_ms) in oldest {
         let labels = [names.text(job_type), names.text(state)];
-        page.gauge(&families::OLDEST_START, &labels, milliseconds(start_ms));
+        page.gauge(&families::OLDEST_START, &labels, thousandths(start_ms));
     }
 }
 
@@ -83,7 +89,7 @@ fn counters(page: &mut Page, window: &Window) {
     }
 }
 
-fn since(unix_ms: u64) -> SystemTime {
+pub fn since(unix_ms: u64) -> SystemTime {
     from_unix_ms(unix_ms).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
@@ -105,7 +111,7 @@ fn lookback(page: &mut Page, window: &Window) {
     }
 }
 
-fn status_label(status: Option<i32>) -> String {
+pub fn status_label(status: Option<i32>) -> String {
     status.map(|status| status.to_string()).unwrap_or_default()
 }
 
@@ -114,7 +120,8 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
+/// Milliseconds as seconds, or whatever else is counted in thousandths.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age of the world fit a float exactly")]
-fn milliseconds(unix_ms: i64) -> f64 {
-    unix_ms as f64 / 1000.0
+pub fn thousandths(number: i64) -> f64 {
+    number as f64 / 1000.0
 }

@@ -17,8 +17,10 @@ use crate::netbackup::JobRow;
 
 mod expiry;
 pub mod keep;
+mod ratios;
 mod rows;
 
+use ratios::Ratios;
 use rows::{finished_of, stamp_of};
 
 /// Ended jobs are remembered at least this long, however short the lookback: longer than any overlap of two walks.
@@ -56,6 +58,7 @@ pub struct Window {
     names: Names,
     table: JobTable,
     lookback: Lookback,
+    ratios: Ratios,
     counters: Counters,
     unfinished: FxHashMap<u64, Unfinished>,
     /// Unfinished jobs that the primary lists no more though nobody saw them end, with the polls since.
@@ -87,6 +90,7 @@ impl Window {
             names: Names::default(),
             table: JobTable::default(),
             lookback: Lookback::default(),
+            ratios: Ratios::default(),
             counters: Counters::default(),
             unfinished: FxHashMap::default(),
             vanished: FxHashMap::default(),
@@ -146,7 +150,10 @@ impl Window {
         }
         let record = self.record_of(row, pair);
         match self.table.get(row.id) {
-            Some(known) if known == (Record { in_gauges: known.in_gauges, ..record }) => return,
+            Some(known) if known == (Record { in_gauges: known.in_gauges, ..record }) => {
+                self.ratios.note(&known, row);
+                return;
+            }
             Some(known) => self.leave_gauges(&known),
             None => {
                 let is_of_baseline = record.has_end && record.end_ms < self.baseline_ms;
@@ -164,6 +171,7 @@ impl Window {
         let record = Record { in_gauges: record.has_end, ..record };
         if record.in_gauges {
             self.lookback.add(&record);
+            self.ratios.note(&record, row);
         }
         self.put(&record);
     }
@@ -349,6 +357,7 @@ impl Window {
     fn leave_gauges(&mut self, record: &Record) {
         if record.in_gauges {
             self.lookback.remove(record);
+            self.ratios.forget(record.id);
         }
     }
 }

@@ -16,6 +16,7 @@ fn a_site_alone_gets_every_default() {
     let config = good("", "");
     assert_eq!((&config.web, config.health, &config.state), (&Web::default(), Health::default(), &State::default()));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert_eq!(config.compat, Compat { go_exporter_names: false });
     let site = &config.sites[0];
     assert_eq!((&*site.name, site.url.as_str()), ("paris", "https://nbu.example.com/netbackup"));
     assert_eq!(site.credential, Credential::ApiKey(Secret::new(format!("{SENTINEL}-from-env"))));
@@ -30,6 +31,7 @@ fn every_key_is_taken() {
     let config = good(
         "[web]\nlisten_address = [\"127.0.0.1:1\", \"[::1]:2\"]\ntelemetry_path = \"/m/x\"\nmax_requests = 0\n\
          created_samples = true\n[health]\nttl = \"7s\"\ntimeout = \"800ms\"\n[state]\ndirectory = \"/var/lib/x\"\n\
+         [compat]\ngo_exporter_names = true\n\
          [poll]\nlookback = \"48h\"\ntimeout = \"3m\"\nrequest_timeout = \"40s\"\nmax_requests = 9",
         "api_version = \"10.5\"\n[site.tls]\nserver_name = \"nbu\"\ninsecure_skip_verify = true",
     );
@@ -44,6 +46,7 @@ fn every_key_is_taken() {
     assert_eq!(config.web, web);
     assert_eq!(config.health, Health { ttl: seconds(7), timeout: Duration::from_millis(800) });
     assert_eq!(config.state.directory.as_deref(), Some(Path::new("/var/lib/x")));
+    assert_eq!(config.compat, Compat { go_exporter_names: true });
     let poll =
         Poll { lookback: seconds(172_800), timeout: seconds(180), request_timeout: seconds(40), max_requests: 9 };
     let site = &config.sites[0];

@@ -30,6 +30,7 @@ fn values_of_the_file() {
         ("web", "max_requests", "100001", "from 0 to 100000"),
         ("web", "max_requests", "99999999999999999999999", "from 0 to 100000"),
         ("web", "max_requests", "\"s3ntinelXq9\"", "without quotes"),
+        ("compat", "go_exporter_names", "\"s3ntinelXq9\"", "true or false without quotes, found a string"),
         ("web", "created_samples", "\"s3ntinelXq9\"", "true or false without quotes, found a string"),
         ("web", "config_file", "\"s3ntinelXq9\"", "no such file"),
         ("health", "ttl", "5", "has no unit"),

@@ -30,7 +30,7 @@ fn works_once_filled_in_and_changes_no_default() {
     let site = Site::new("paris", url, Credential::ApiKey(Secret::new(SENTINEL.into())));
     assert_eq!(config.sites, [site]);
     assert_eq!((config.web, config.health, config.state), (Web::default(), Health::default(), State::default()));
-    assert_eq!(config.telemetry, Telemetry::default());
+    assert_eq!((config.telemetry, config.compat), (Telemetry::default(), Compat::default()));
     assert!(config.warnings.is_empty());
 }
 
@@ -59,7 +59,7 @@ fn every_default_that_it_shows_is_the_default_of_the_code() {
     let text = text.split("# [site.poll] and").next().unwrap();
     let (shown, default) = (load(text), load(SHIPPED));
     assert_eq!((shown.web, shown.health, shown.state), (default.web, default.health, default.state));
-    assert_eq!(shown.telemetry, default.telemetry);
+    assert_eq!((shown.telemetry, shown.compat), (default.telemetry, default.compat));
     assert_eq!(shown.sites, default.sites);
 }
 

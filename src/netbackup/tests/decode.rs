@@ -48,6 +48,7 @@ fn the_published_job_is_read_whole_and_borrowed() {
             kilobytes_transferred: Some(52_428_800),
             kilobytes_data_transferred: Some(3_145_728),
             files: Some(42),
+            dedup_ratio: Some(94_000),
             child_count: Some(0),
             parent_id: Some(812_690),
             r#try: Some(1),

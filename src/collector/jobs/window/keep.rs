@@ -179,6 +179,7 @@ impl Window {
     pub fn forget_jobs(&mut self) {
         self.table = JobTable::default();
         self.lookback = super::Lookback::default();
+        self.ratios.clear();
         self.unfinished = FxHashMap::default();
         self.vanished = FxHashMap::default();
         self.revived = FxHashSet::default();

@@ -49,7 +49,7 @@ pub fn stamp_of(row: &JobRow<'_>) -> u16 {
 }
 
 /// Rows with children only orchestrate: their bytes and files are those of the children.
-fn moves_data(row: &JobRow<'_>) -> bool {
+pub fn moves_data(row: &JobRow<'_>) -> bool {
     row.child_count.unwrap_or(0) == 0
 }
 

@@ -95,7 +95,8 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(lookback: Duration) -> Bench {
-        let settings = Settings { site: Arc::from("model"), address: String::new(), lookback, walkers: 3 };
+        let settings =
+            Settings { site: Arc::from("model"), address: String::new(), lookback, walkers: 3, go_names: false };
         let limits = Limits { stale_after: Duration::from_secs(180), expire_after: Duration::from_secs(900) };
         let slot = Slot::new("jobs", Duration::from_secs(60), limits, Generation::default());
         Bench {
