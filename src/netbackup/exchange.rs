@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use reqwest::Response;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -30,10 +29,6 @@ use crate::trace;
 
 /// After decompression. A page of 500 storage units is about a megabyte; several of these may be read at a time.
 const LARGEST_BODY: usize = 32 * 1024 * 1024;
-/// A body that is not kept. A host is a few kilobytes, and a domain has ten thousands of them at most.
-const LARGEST_STREAM: u64 = 1024 * 1024 * 1024;
-/// Pieces of such a body that wait to be decoded: what arrives faster waits at the primary.
-const PIECES: usize = 8;
 const LARGEST_TEXT_BODY: usize = 64 * 1024;
 const LARGEST_ERROR_BODY: usize = 64 * 1024;
 
@@ -238,7 +233,7 @@ impl Exchange {
         Ok(Answer { headers, body, sent, latency })
     }
 
-    fn broken(&self, endpoint: Endpoint, reason: Reason, error: reqwest::Error) -> Error {
+    pub(super) fn broken(&self, endpoint: Endpoint, reason: Reason, error: reqwest::Error) -> Error {
         let what = match reason {
             Reason::Timeout => "no whole answer in time",
             Reason::Tls => "the TLS connection failed",
@@ -307,37 +302,6 @@ impl Exchange {
                 let at = error.utf8_error().valid_up_to();
                 Err(fail(Reason::Decode, format!("the body is not UTF-8 after {at} bytes")))
             }
-        }
-    }
-
-    /// Has the body of a 200 read while it arrives.
-    async fn stream(&self, endpoint: Endpoint, response: &mut Response, decode: &Arc<dyn Decode>) -> Result<(), Error> {
-        let fail = |reason, what: String| self.error(endpoint, reason, what).with_status(200);
-        let (chunks, receiver) = mpsc::channel(PIECES);
-        let decode = Arc::clone(decode);
-        // Ends with the last chunk, and also when this is dropped.
-        let decoding = tokio::task::spawn_blocking(move || decode.decode(receiver));
-        let mut read = 0_u64;
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.broken(endpoint, classify(&error, true), error).with_status(200))?
-        {
-            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            self.stats.add_received(length);
-            read = read.saturating_add(length);
-            if read > LARGEST_STREAM {
-                return Err(fail(Reason::TooLarge, format!("the body is larger than {LARGEST_STREAM} bytes")));
-            }
-            if chunks.send(chunk).await.is_err() {
-                // It has given up, and says why.
-                break;
-            }
-        }
-        drop(chunks);
-        match decoding.await {
-            Ok(decoded) => decoded.map_err(|what| fail(Reason::Decode, what)),
-            Err(_) => Err(fail(Reason::Internal, "a panic while the body was read: please report it".to_owned())),
         }
     }
 

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use reqwest::Response;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -15,10 +16,17 @@ use tokio::sync::mpsc;
 use super::client::{Ask, Client, Lane};
 use super::endpoint::Endpoint;
 use super::error::Error;
+use super::exchange::Exchange;
+use super::fault::classify;
 use super::query::Target;
 use super::record::Readable;
 use super::wire::Object;
+use crate::reason::Reason;
 
+/// A body that is not kept. A host is a few kilobytes, and a domain has ten thousands of them at most.
+const LARGEST_STREAM: u64 = 1024 * 1024 * 1024;
+/// Pieces of such a body that wait to be decoded: what arrives faster waits at the primary.
+const PIECES: usize = 8;
 /// Far larger than any record.
 const LARGEST_RECORD: usize = 4 * 1024 * 1024;
 
@@ -64,6 +72,44 @@ impl Client {
         let ask = Ask { endpoint: L::ENDPOINT, target: &target, body: None, lane: Lane::Poll, decode: Some(&decode) };
         self.json(&ask).await?;
         Ok(std::mem::take(&mut *folding.folded.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Exchange {
+    /// Has the body of a 200 read while it arrives.
+    pub(super) async fn stream(
+        &self,
+        endpoint: Endpoint,
+        response: &mut Response,
+        decode: &Arc<dyn Decode>,
+    ) -> Result<(), Error> {
+        let fail = |reason, what: String| self.error(endpoint, reason, what).with_status(200);
+        let (chunks, receiver) = mpsc::channel(PIECES);
+        let decode = Arc::clone(decode);
+        // Ends with the last chunk, and also when this is dropped.
+        let decoding = tokio::task::spawn_blocking(move || decode.decode(receiver));
+        let mut read = 0_u64;
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| self.broken(endpoint, classify(&error, true), error).with_status(200))?
+        {
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            self.stats.add_received(length);
+            read = read.saturating_add(length);
+            if read > LARGEST_STREAM {
+                return Err(fail(Reason::TooLarge, format!("the body is larger than {LARGEST_STREAM} bytes")));
+            }
+            if chunks.send(chunk).await.is_err() {
+                // It has given up, and says why.
+                break;
+            }
+        }
+        drop(chunks);
+        match decoding.await {
+            Ok(decoded) => decoded.map_err(|what| fail(Reason::Decode, what)),
+            Err(_) => Err(fail(Reason::Internal, "a panic while the body was read: please report it".to_owned())),
+        }
     }
 }
 
