@@ -7,6 +7,8 @@ pub mod catalog;
 pub mod disk_pools;
 pub mod events;
 pub mod hosts;
+#[cfg(test)]
+mod inventory_tests;
 pub mod jobs;
 pub mod licensing;
 mod kept;

@@ -21,7 +21,7 @@ pub static ABOUT: About = About {
     title: "Disk pools",
     endpoints: &[Endpoint::DiskPools, Endpoint::DiskPool],
     releases: "all",
-    cardinality: "up to 16 series per disk pool and 5 per volume of one",
+    cardinality: "up to 15 series per disk pool, one per storage server that it is on, and 5 per volume",
     cost: "a request per 500 disk pools, and one per disk pool whose sizes the list omits, 500 of them at most",
     families: families::ALL,
 };
