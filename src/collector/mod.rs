@@ -8,6 +8,8 @@ pub mod compat;
 pub mod disk_pools;
 pub mod events;
 pub mod hosts;
+#[cfg(test)]
+mod inventory_tests;
 pub mod jobs;
 mod kept;
 pub mod licensing;

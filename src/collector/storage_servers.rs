@@ -1,12 +1,111 @@
-//! Storage servers.
+//! Storage servers: state and abilities of each, and of those that deduplicate (MSDP) pool, catalog and what is saved.
+//! Endpoint: `/storage/storage-servers`, every page.
+
+use std::collections::BTreeMap;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Reading, Source};
+use super::whole::{Reading, Source, flag, number, put, state_set};
 use crate::config;
-use crate::netbackup::{Endpoint, Error};
+use crate::exposition::{Family, Kind, Page};
+use crate::netbackup::lists::storage_servers::{Msdp, StorageServer, StorageServers as List};
+use crate::netbackup::{Endpoint, Error, Listing};
+
+const SERVER: &[&str] = &["site", "storage_server", "category"];
+const MSDP: &[&str] = &["site", "storage_server"];
+
+/// A gauge of a server.
+const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Family {
+    Family { name, kind: Kind::Gauge, help, labels }
+}
+
+/// What the server is.
+pub static INFO: Family = gauge(
+    "netbackup_storage_server_info",
+    "1 for each storage server at the last poll; the labels say what it is and supports.",
+    &[
+        "site",
+        "storage_server",
+        "category",
+        "name",
+        "server_type",
+        "version",
+        "encryption",
+        "kms",
+        "worm_supported",
+        "accelerator_supported",
+        "air_supported",
+        "snapshot_supported",
+        "universal_share_supported",
+    ],
+);
+
+/// State.
+pub static STATE: Family = gauge(
+    "netbackup_storage_server_state",
+    "State of the storage server at the last poll: UP or DOWN; 1 for the one that is true.",
+    &["site", "storage_server", "category", "state"],
+);
+
+/// Why it could be read only in part.
+pub static STATUS_CODE: Family = gauge(
+    "netbackup_storage_server_status_code",
+    "NetBackup status code with which the primary could read the storage server only in part, as polled. Absent where it says none.",
+    SERVER,
+);
+
+/// Raw size.
+pub static POOL_RAW: Family =
+    gauge("netbackup_msdp_pool_raw_bytes", "Size of the disks of the MSDP pool at the last poll.", MSDP);
+
+/// Reserved space.
+pub static POOL_RESERVED: Family =
+    gauge("netbackup_msdp_pool_reserved_bytes", "Space that the MSDP pool keeps back at the last poll.", MSDP);
+
+/// Size.
+pub static POOL_SIZE: Family = gauge(
+    "netbackup_msdp_pool_size_bytes",
+    "Size of the MSDP pool at the last poll, without what it keeps back.",
+    MSDP,
+);
+
+/// Used space.
+pub static POOL_USED: Family =
+    gauge("netbackup_msdp_pool_used_bytes", "Space that is used in the MSDP pool at the last poll.", MSDP);
+
+/// Available space.
+pub static POOL_AVAILABLE: Family =
+    gauge("netbackup_msdp_pool_available_bytes", "Space that is left in the MSDP pool at the last poll.", MSDP);
+
+/// Savings.
+pub static SAVED: Family = gauge(
+    "netbackup_msdp_deduplication_saved_ratio",
+    "Share of the data of the MSDP pool that deduplication saves, 0 to 1, at the last poll.",
+    MSDP,
+);
+
+/// Logical size.
+pub static CATALOG_LOGICAL: Family = gauge(
+    "netbackup_msdp_catalog_logical_bytes",
+    "Size before deduplication of what the catalog of the MSDP server holds, at the last poll.",
+    MSDP,
+);
+
+/// Files.
+pub static CATALOG_FILES: Family = gauge(
+    "netbackup_msdp_catalog_files",
+    "Files that the catalog of the MSDP server holds at the last poll.",
+    MSDP,
+);
+
+/// What a deduplicating server is.
+pub static MSDP_INFO: Family = gauge(
+    "netbackup_msdp_info",
+    "1 for each storage server with an MSDP pool at the last poll; fips: whether it runs in FIPS mode.",
+    &["site", "storage_server", "fips"],
+);
 
 /// See [`About`].
 pub static ABOUT: About = About {
@@ -14,10 +113,25 @@ pub static ABOUT: About = About {
     title: "Storage servers",
     endpoints: &[Endpoint::StorageServers],
     releases: "all",
-    cardinality: "",
-    cost: "",
-    families: &[],
+    cardinality: "up to 4 series per storage server, and 9 more per one with an MSDP pool",
+    cost: "a request per 100 storage servers",
+    families: &[
+        &CATALOG_FILES,
+        &CATALOG_LOGICAL,
+        &SAVED,
+        &MSDP_INFO,
+        &POOL_AVAILABLE,
+        &POOL_RAW,
+        &POOL_RESERVED,
+        &POOL_SIZE,
+        &POOL_USED,
+        &INFO,
+        &STATE,
+        &STATUS_CODE,
+    ],
 };
+
+const STATES: &[&str] = &["UP", "DOWN"];
 
 /// The source.
 pub struct StorageServers;
@@ -30,10 +144,98 @@ impl StorageServers {
     }
 }
 
+/// A storage server as it is exposed.
+struct Server {
+    category: String,
+    state: String,
+    status_code: Option<i64>,
+    /// Labels of its info after the category.
+    info: [String; 10],
+    /// Whether there is a pool, and of what it has numbers.
+    msdp: Option<(&'static str, Vec<(&'static Family, Option<f64>)>)>,
+}
+
 impl Source for StorageServers {
     const ABOUT: &'static About = &ABOUT;
 
-    fn read<'a>(&'a self, _: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
-        async move { Ok(()) }.boxed()
+    fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
+        async move {
+            // By id, so that a server that moves between two pages while they are read is there once.
+            let mut servers: BTreeMap<String, Server> = BTreeMap::new();
+            reading
+                .list::<List>(Listing::ALL, |row| {
+                    let id = if row.id.is_empty() {
+                        // NetBackup makes it of type and name.
+                        format!("{}:{}", row.server_type, row.name)
+                    } else {
+                        row.id.clone().into_owned()
+                    };
+                    servers.insert(id, Server::from(&*row));
+                })
+                .await?;
+            for (id, server) in &servers {
+                server.render(&mut reading.page, id);
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl From<&StorageServer<'_>> for Server {
+    fn from(row: &StorageServer<'_>) -> Server {
+        Server {
+            category: row.category.clone().into_owned(),
+            state: row.state.clone().into_owned(),
+            status_code: row.status_code,
+            info: [
+                &*row.name,
+                &*row.server_type,
+                &*row.version,
+                flag(row.encryption),
+                flag(row.kms),
+                flag(row.worm),
+                flag(row.accelerator),
+                flag(row.air),
+                flag(row.snapshot),
+                flag(row.universal_share),
+            ]
+            .map(str::to_owned),
+            msdp: row.msdp.as_ref().map(|msdp| (flag(msdp.fips), numbers(msdp))),
+        }
+    }
+}
+
+fn numbers(msdp: &Msdp<'_>) -> Vec<(&'static Family, Option<f64>)> {
+    let pool = msdp.pool.as_ref();
+    // A percentage; what is none would say something else than the name of the metric does.
+    let saved = msdp.saved_percent.filter(|percent| (0.0..=100.0).contains(percent)).map(|percent| percent / 100.0);
+    vec![
+        (&POOL_RAW, pool.and_then(|pool| pool.raw).map(number)),
+        (&POOL_RESERVED, pool.and_then(|pool| pool.reserved).map(number)),
+        (&POOL_SIZE, pool.and_then(|pool| pool.size).map(number)),
+        (&POOL_USED, pool.and_then(|pool| pool.used).map(number)),
+        (&POOL_AVAILABLE, pool.and_then(|pool| pool.available).map(number)),
+        (&SAVED, saved),
+        (&CATALOG_LOGICAL, msdp.catalog_logical.map(number)),
+        (&CATALOG_FILES, msdp.catalog_files.map(number)),
+    ]
+}
+
+impl Server {
+    fn render(&self, page: &mut Page, id: &str) {
+        let labels = [id, self.category.as_str()];
+        if !self.state.is_empty() {
+            state_set(page, &STATE, &labels, STATES, &self.state);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "status codes are small")]
+        put(page, &STATUS_CODE, &labels, self.status_code.map(|code| code as f64));
+        let info: Vec<&str> = labels.into_iter().chain(self.info.iter().map(String::as_str)).collect();
+        page.gauge(&INFO, &info, 1.0);
+        let Some((fips, numbers)) = &self.msdp else { return };
+        page.gauge(&MSDP_INFO, &[id, fips], 1.0);
+        for (family, value) in numbers {
+            put(page, family, &[id], *value);
+        }
     }
 }

@@ -285,6 +285,22 @@ impl Bounded {
     }
 }
 
+/// Adds a sample where there is a value.
+pub(super) fn put(page: &mut Page, family: &'static Family, labels: &[&str], value: Option<f64>) {
+    if let Some(value) = value {
+        page.gauge(family, labels, value);
+    }
+}
+
+/// A yes or no as a label; empty where nothing is said.
+pub(super) fn flag(value: Option<bool>) -> &'static str {
+    match value {
+        Some(true) => "true",
+        Some(false) => "false",
+        None => "",
+    }
+}
+
 /// A number as samples have it: exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "samples are floats: exact up to 2^53")]
 pub(super) fn number(value: u64) -> f64 {

@@ -7,7 +7,7 @@ pub(crate) mod history;
 mod job;
 mod names;
 mod script;
-mod storage;
+pub(crate) mod storage;
 pub(crate) mod time;
 
 use std::cmp::Reverse;

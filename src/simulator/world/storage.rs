@@ -59,6 +59,19 @@ enum Make {
     Tape,
 }
 
+impl Make {
+    /// Category, type, subtype and server type.
+    fn words(self) -> (&'static str, &'static str, &'static str, &'static str) {
+        match self {
+            Make::Msdp => ("MSDP", "DISK", "DiskPool", "PureDisk"),
+            Make::AdvancedDisk => ("ADVANCED_DISK", "DISK", "DiskPool", "AdvancedDisk"),
+            Make::BasicDisk => ("BASIC_DISK", "DISK", "BasicDisk", "BasicDisk"),
+            Make::Cloud | Make::BoundlessCloud => ("CLOUD", "DISK", "DiskPool", "amazon_raw"),
+            Make::Tape => ("TAPE", "MEDIA_MANAGER", "TAPE", "NONE"),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Unit {
     name: Arc<str>,
@@ -126,13 +139,7 @@ impl Storage {
         let disk = !matches!(unit.make, Make::Tape);
         let msdp = unit.make == Make::Msdp;
         let cloud = matches!(unit.make, Make::Cloud | Make::BoundlessCloud);
-        let (category, kind, sub_type, server) = match unit.make {
-            Make::Msdp => ("MSDP", "DISK", "DiskPool", "PureDisk"),
-            Make::AdvancedDisk => ("ADVANCED_DISK", "DISK", "DiskPool", "AdvancedDisk"),
-            Make::BasicDisk => ("BASIC_DISK", "DISK", "BasicDisk", "BasicDisk"),
-            Make::Cloud | Make::BoundlessCloud => ("CLOUD", "DISK", "DiskPool", "amazon_raw"),
-            Make::Tape => ("TAPE", "MEDIA_MANAGER", "TAPE", "NONE"),
-        };
+        let (category, kind, sub_type, server) = unit.make.words();
         let mut attributes = Map::new();
         let mut put = |name: &str, value: Value| drop(attributes.insert(name.to_owned(), value));
         put("name", (*unit.name).into());
@@ -186,20 +193,48 @@ impl Storage {
         })
     }
 
-    /// Total and used bytes of the unit's pool; it fills from its own start level to nearly full, then is cleaned up.
     fn capacity(&self, unit: &Unit, now: i64) -> Option<(i64, i64)> {
-        match unit.make {
-            Make::Cloud | Make::Tape => return None,
-            Make::BoundlessCloud => return Some((NO_CAPACITY, 0)),
-            Make::Msdp | Make::AdvancedDisk | Make::BasicDisk => {}
-        }
-        let pool = u64::try_from(unit.pool).unwrap_or_default();
-        let mut dice = fastrand::Rng::with_seed(self.seed ^ pool.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let total = dice.i64(2_000..90_000) * 1_073_741_824 + 4_096;
-        let (low, high) = (total / 100 * 35, total / 100 * 97);
-        let grown = (now - self.epoch).max(0) / 1_000 * dice.i64(1_000_000..40_000_000);
-        Some((total, low + (dice.i64(0..high - low) + grown) % (high - low)))
+        capacity(unit.make, unit.pool, self.seed, now - self.epoch)
     }
+}
+
+/// Total and used bytes of a pool, `age` milliseconds after the world's beginning; it fills from its own start level to
+/// nearly full, then is cleaned up.
+fn capacity(make: Make, pool: usize, seed: u64, age: i64) -> Option<(i64, i64)> {
+    match make {
+        Make::Cloud | Make::Tape => return None,
+        Make::BoundlessCloud => return Some((NO_CAPACITY, 0)),
+        Make::Msdp | Make::AdvancedDisk | Make::BasicDisk => {}
+    }
+    let pool = u64::try_from(pool).unwrap_or_default();
+    let mut dice = fastrand::Rng::with_seed(seed ^ pool.wrapping_mul(0x2545_f491_4f6c_dd1d));
+    let total = dice.i64(2_000..90_000) * 1_073_741_824 + 4_096;
+    let (low, high) = (total / 100 * 35, total / 100 * 97);
+    let grown = age.max(0) / 1_000 * dice.i64(1_000_000..40_000_000);
+    Some((total, low + (dice.i64(0..high - low) + grown) % (high - low)))
+}
+
+/// A disk pool, as far as its units show it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DiskPool {
+    /// `dp-<number>` is its name.
+    pub(crate) number: usize,
+    pub(crate) category: &'static str,
+    pub(crate) server_type: &'static str,
+    /// Total and used bytes; not every cloud has them.
+    pub(crate) capacity: Option<(i64, i64)>,
+}
+
+/// The pools of the first `units` units, `age` milliseconds after the world's beginning.
+pub(crate) fn disk_pools(units: usize, seed: u64, age: i64) -> Vec<DiskPool> {
+    let pools = (0..units).map(|index| unit(index, false)).enumerate().filter(|(index, unit)| unit.pool == *index);
+    pools
+        .filter_map(|(_, unit)| {
+            let (category, _, sub_type, server_type) = unit.make.words();
+            let capacity = capacity(unit.make, unit.pool, seed, age);
+            (sub_type == "DiskPool").then_some(DiskPool { number: unit.pool, category, server_type, capacity })
+        })
+        .collect()
 }
 
 fn unit(index: usize, odd_rows: bool) -> Unit {
