@@ -105,11 +105,8 @@ pub static MEDIA_STATUS: Family = gauge(
 );
 
 /// Hosts of robots.
-pub static DEVICE_HOSTS: Family = gauge(
-    "netbackup_tape_robot_device_hosts",
-    "Hosts that robots are configured on at the last poll.",
-    &["site"],
-);
+pub static DEVICE_HOSTS: Family =
+    gauge("netbackup_tape_robot_device_hosts", "Hosts that robots are configured on at the last poll.", &["site"]);
 
 /// Scratch media.
 pub static SCRATCH: Family = gauge(

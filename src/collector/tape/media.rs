@@ -9,9 +9,11 @@ use crate::exposition::Page;
 use crate::netbackup::lists::tape::Medium;
 
 /// Groups that are told apart: a primary cannot make series without end.
-const MOST_GROUPS: usize = 5_000;
+const MOST_GROUPS: usize = 2_000;
 /// Words of a media status that are told apart; nine are published.
-const MOST_FLAGS: usize = 30;
+const MOST_FLAGS: usize = 20;
+/// Scratch pools that are shown with what they lack; few sites have more than one.
+const MOST_SCRATCH: usize = 20;
 const DAY_MS: i64 = 86_400_000;
 /// Within which times the data of media expire.
 const HORIZONS: [(&str, i64); 3] = [("0d", 0), ("7d", 7 * DAY_MS), ("30d", 30 * DAY_MS)];
@@ -153,15 +155,20 @@ impl Media {
     fn scratch<'m>(&'m self, pools: Option<&'m Pools>) -> BTreeMap<[&'m str; 4], u64> {
         let kinds: BTreeSet<[&str; 3]> =
             self.groups.keys().filter(|group| !group.is_cleaning()).map(Group::kind).collect();
-        let scratch = pools.into_iter().flatten().filter(|(_, pool)| pool.pool_type == "SCRATCH_MEDIA_POOL");
+        let scratch: BTreeSet<&str> = pools
+            .into_iter()
+            .flatten()
+            .filter(|(_, pool)| pool.pool_type == "SCRATCH_MEDIA_POOL")
+            .map(|(name, _)| name.as_str())
+            .collect();
         let mut left = BTreeMap::new();
-        for (pool, _) in scratch {
-            left.extend(kinds.iter().map(|[media_type, robot, number]| ([pool.as_str(), media_type, robot, number], 0)));
+        for pool in scratch.iter().take(MOST_SCRATCH) {
+            left.extend(kinds.iter().map(|[media_type, robot, number]| ([*pool, *media_type, *robot, *number], 0)));
         }
-        for (group, tally) in &self.groups {
+        for (group, tally) in self.groups.iter().filter(|(group, _)| !group.is_cleaning()) {
             let [media_type, robot, number] = group.kind();
-            if let Some(media) = left.get_mut(&[group.pool.as_str(), media_type, robot, number]) {
-                *media = tally.unassigned;
+            if scratch.contains(group.pool.as_str()) {
+                left.insert([&group.pool, media_type, robot, number], tally.unassigned);
             }
         }
         left

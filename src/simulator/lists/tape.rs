@@ -22,10 +22,28 @@ const MEDIA_TYPES: &[&str] = &[
 ];
 const POOL_TYPES: &[&str] = &["REGULAR_MEDIA_POOL", "SCRATCH_MEDIA_POOL", "CATALOG_MEDIA_POOL", "AVAILABLE_MEDIA_POOL"];
 const ALERTS: &[&str] = &[
-    "READ_WARNING", "WRITE", "HARD_ERROR", "MEDIA", "READ_FAILURE", "WRITE_FAILURE", "MEDIA_LIFE", "NOT_DATA_GRADE",
-    "WRITE_PROTECT", "NO_REMOVAL", "CLEANING_MEDIA", "UNSUPPORTED_FORMAT", "RECOVERABLE_SNAPPED_TAPE",
-    "UNRECOVERABLE_SNAPPED_TAPE", "MEMORY_CHIP_IN_CARTRIDGE_FAILURE", "FORCED_EJECT", "READ_ONLY_FORMAT",
-    "TAPE_DIRECTORY_CORRUPTED", "NEARING_MEDIA_LIFE", "CLEAN_NOW", "CLEAN_PERIODIC", "EXPIRED_CLEANING_MEDIA",
+    "READ_WARNING",
+    "WRITE",
+    "HARD_ERROR",
+    "MEDIA",
+    "READ_FAILURE",
+    "WRITE_FAILURE",
+    "MEDIA_LIFE",
+    "NOT_DATA_GRADE",
+    "WRITE_PROTECT",
+    "NO_REMOVAL",
+    "CLEANING_MEDIA",
+    "UNSUPPORTED_FORMAT",
+    "RECOVERABLE_SNAPPED_TAPE",
+    "UNRECOVERABLE_SNAPPED_TAPE",
+    "MEMORY_CHIP_IN_CARTRIDGE_FAILURE",
+    "FORCED_EJECT",
+    "READ_ONLY_FORMAT",
+    "TAPE_DIRECTORY_CORRUPTED",
+    "NEARING_MEDIA_LIFE",
+    "CLEAN_NOW",
+    "CLEAN_PERIODIC",
+    "EXPIRED_CLEANING_MEDIA",
     "INVALID_CLEANING_MEDIA",
 ];
 
@@ -97,13 +115,7 @@ pub(super) const LISTINGS: &[Listing] = &[
             ("robotHost", "/robot/robotHost"),
         ],
         sorts: &["barcode", "mediaType", "volumePool", "kiloBytes", "mounts", "mediaStatus", "dateExpiration"],
-        ..Listing::new(
-            "/storage/tape-media",
-            Shape::NestedCursor,
-            (10, 100),
-            |scene| scene.sizes.tape_media,
-            medium,
-        )
+        ..Listing::new("/storage/tape-media", Shape::NestedCursor, (10, 100), |scene| scene.sizes.tape_media, medium)
     },
     Listing {
         since: Release::R10_4,
@@ -128,13 +140,24 @@ fn host(index: usize) -> String {
     format!("nbumedia{:02}.example.com", index % 4 + 1)
 }
 
+/// One of several, over and over.
+fn nth<T: Copy + Default>(all: &[T], index: usize) -> T {
+    all.get(index % all.len()).copied().unwrap_or_default()
+}
+
+fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
 fn number(index: usize) -> i64 {
     i64::try_from(index).unwrap_or(i64::MAX)
 }
 
 fn drive(scene: &Scene, index: usize) -> Value {
     let mut dice = scene.dice(SALT_DRIVE, index);
-    let (robot_type, robot_number, ..) = ROBOTS[index % 3];
+    let (robot_type, robot_number, ..) = nth(&ROBOTS, index % 3);
     let step = scene.now / STEP_MS + number(index);
     let flips = step.rem_euclid(4) == 0;
     let status = match index {
@@ -180,25 +203,25 @@ fn drive(scene: &Scene, index: usize) -> Value {
         "lastMountTime": iso(scene.now / STEP_MS * STEP_MS), "lastCleaningTime": iso(cleaned),
         "deviceHost": several(host(index)), "devicePath": several(format!("/dev/nst{index}")), "devicePaths": paths,
     });
-    let alert = |step: i64| ALERTS[usize::try_from(step).unwrap_or(0) % ALERTS.len()];
+    let alert = |step: i64| nth(ALERTS, usize::try_from(step).unwrap_or(0));
     if index == 13 || (index == 8 && flips) {
-        attributes["tapeAlert1"] = if scene.odd_rows { "FUTURE_ALERT,".into() } else { alert(step / 4).into() };
+        put(&mut attributes, "tapeAlert1", if scene.odd_rows { "FUTURE_ALERT," } else { alert(step / 4) });
     }
     if index == 13 {
-        attributes["tapeAlert2"] = "CLEAN_NOW".into();
+        put(&mut attributes, "tapeAlert2", "CLEAN_NOW");
     }
     json!({"type": "drive", "id": format!("HP.ULTRIUM9-SCSI.{index:03}"), "attributes": attributes})
 }
 
 fn medium(scene: &Scene, index: usize) -> Value {
     let mut dice = scene.dice(SALT_MEDIUM, index);
-    let (robot_type, robot_number, robot_host, media_type) = ROBOTS[index % 5 % ROBOTS.len()];
+    let (robot_type, robot_number, robot_host, media_type) = nth(&ROBOTS, index % 5);
     let mut robot = json!({"robotType": robot_type});
     if let Some(number) = robot_number {
-        robot["robotNumber"] = number.into();
-        robot["robotHost"] = robot_host.into();
+        put(&mut robot, "robotNumber", number);
+        put(&mut robot, "robotHost", robot_host);
     }
-    let letter = |step: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[index / step % 26]);
+    let letter = |step: usize| char::from(nth(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", index / step));
     let id = format!("{}{}{}{:03}", letter(676_000), letter(26_000), letter(1_000), index % 1_000);
     let mut attributes = json!({
         "robot": robot, "slot": index % 500 + 1, "volumeGroup": format!("{:03}_00000_{robot_type}", index % 4),
@@ -210,21 +233,26 @@ fn medium(scene: &Scene, index: usize) -> Value {
     // Cartridges that clean wear out, and are replaced.
     if index % 40 == 7 {
         let left = (step / 8 + dice.i64(0..50)).rem_euclid(51);
-        attributes["mediaType"] = match media_type { "HCART3" => "HC3_CLN", "HCART2" => "HC2_CLN", _ => "HC_CLN" }.into();
-        attributes["volumePool"] = "None".into();
-        attributes["cleaningsRemaining"] = (50 - left).into();
-        attributes["barcode"] = format!("CLN{:03}", index % 1_000).into();
+        let media_type = match media_type {
+            "HCART3" => "HC3_CLN",
+            "HCART2" => "HC2_CLN",
+            _ => "HC_CLN",
+        };
+        put(&mut attributes, "mediaType", media_type);
+        put(&mut attributes, "volumePool", "None");
+        put(&mut attributes, "cleaningsRemaining", 50 - left);
+        put(&mut attributes, "barcode", format!("CLN{:03}", index % 1_000));
         return json!({"type": "volumeInfo", "id": id, "attributes": attributes});
     }
-    attributes["mediaType"] = media_type.into();
-    attributes["barcode"] = format!("{id}L9").into();
+    put(&mut attributes, "mediaType", media_type);
+    put(&mut attributes, "barcode", format!("{id}L9"));
     let at = (step + dice.i64(0..CYCLE)).rem_euclid(CYCLE);
     let is_worm = dice.u8(0..20) == 0;
     if at < 12 {
-        attributes["volumePool"] = if is_worm { "scratch-worm" } else { "Scratch" }.into();
+        put(&mut attributes, "volumePool", if is_worm { "scratch-worm" } else { "Scratch" });
         return json!({"type": "volumeInfo", "id": id, "attributes": attributes});
     }
-    let pool = [1, 1, 1, 1, 2, 2, 2, 3, 5, 5][dice.usize(0..10)];
+    let (pool, _) = nth(&POOLS, nth(&[1, 1, 1, 1, 2, 2, 2, 3, 5, 5], dice.usize(0..10)));
     let is_full = at >= 36;
     let capacity = dice.i64(9_000_000_000..12_000_000_000);
     let written = if is_full { capacity } else { capacity / 24 * (at - 11) };
@@ -242,7 +270,7 @@ fn medium(scene: &Scene, index: usize) -> Value {
     let owner = host(index);
     let last_written = if is_full { scene.start - DAY_MS } else { step * STEP_MS };
     for (name, value) in [
-        ("volumePool", Value::from(POOLS[pool].0)),
+        ("volumePool", Value::from(pool)),
         ("timeAssigned", iso(scene.start - dice.i64(2 * DAY_MS..90 * DAY_MS)).into()),
         ("lastWritten", iso(last_written).into()),
         ("lastMount", iso(last_written).into()),
@@ -255,7 +283,7 @@ fn medium(scene: &Scene, index: usize) -> Value {
         ("mediaOwner", owner.as_str().into()),
         ("lastWriteHost", owner.as_str().into()),
     ] {
-        attributes[name] = value;
+        put(&mut attributes, name, value);
     }
     json!({
         "type": "volumeInfo", "id": id, "attributes": attributes,
@@ -264,7 +292,7 @@ fn medium(scene: &Scene, index: usize) -> Value {
 }
 
 fn pool(scene: &Scene, index: usize) -> Value {
-    let (name, pool_type) = POOLS[index % POOLS.len()];
+    let (name, pool_type) = nth(&POOLS, index);
     let partially_full = match pool_type {
         "SCRATCH_MEDIA_POOL" | "AVAILABLE_MEDIA_POOL" => 0,
         _ => (scene.now / STEP_MS + number(index)).rem_euclid(9),
