@@ -110,6 +110,12 @@ pub struct Simulate {
     /// Storage units
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = at_most_a_million)]
     pub storage_units: usize,
+    /// Tape media
+    #[arg(long, value_name = "N", default_value_t = 240, value_parser = at_most_a_million)]
+    pub tape_media: usize,
+    /// Hosts
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = at_most_a_million)]
+    pub hosts: usize,
     /// How long each answer takes, such as 50ms
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = latency)]
     pub latency: Duration,
@@ -340,7 +346,7 @@ fn clock_offset(text: &str) -> Result<ClockOffset, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulator::{Door, Fault};
+    use crate::simulator::{Door, Fault, Sizes};
 
     fn cli(arguments: &str) -> Result<Cli, clap::Error> {
         parse(std::iter::once("netbackup_exporter").chain(arguments.split_whitespace()))
@@ -410,8 +416,9 @@ mod tests {
     fn simulate_has_flags_of_its_own() {
         let Command::Simulate(default) = cli("simulate").unwrap().command else { panic!("not simulate") };
         assert_eq!(default.release, "11.2");
+        assert_eq!(Sizes { tape_media: default.tape_media, hosts: default.hosts }, Sizes::default());
         let given = "simulate --listen-address 127.0.0.1:0 --jobs 5 --jobs-per-minute 1.5 --release 10.3 --seed 9 \
-                     --storage-units 151 --latency 50ms --api-key k --log.level debug --fault /admin/jobs=hangx2 \
+                     --storage-units 151 --tape-media 7 --hosts 8 --latency 50ms --api-key k --log.level debug --fault /admin/jobs=hangx2 \
                      --fault refuse --deny /storage --silent-empty-jobs --clock-offset -2h --tls-cert-file c \
                      --tls-key-file k";
         let Command::Simulate(simulate) = cli(given).unwrap().command else { panic!("not simulate") };
@@ -422,6 +429,8 @@ mod tests {
             release: "10.3".into(),
             seed: 9,
             storage_units: 151,
+            tape_media: 7,
+            hosts: 8,
             latency: Duration::from_millis(50),
             api_key: "k".into(),
             tls_cert_file: Some("c".into()),
@@ -481,6 +490,8 @@ mod tests {
             "--config.file c.toml demo",
             "simulate --release 9.1",
             "simulate --jobs 1000001",
+            "simulate --tape-media 1000001",
+            "simulate --hosts=-1",
             "simulate --jobs-per-minute NaN",
             "simulate --jobs-per-minute=-1",
             "simulate --latency 2h",

@@ -12,7 +12,7 @@ use crate::cli::Simulate;
 use crate::config::{CollectorTiming, Config, Credential, Overrides, Secret, Site};
 use crate::run;
 use crate::server::Door;
-use crate::simulator::{self, Options, Simulator, Tls};
+use crate::simulator::{self, Options, Simulator, Sizes, Tls};
 use crate::telemetry::Recorder;
 
 const API_KEY: &str = "demo-api-key";
@@ -80,6 +80,7 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
         jobs: simulate.jobs,
         jobs_per_minute: simulate.jobs_per_minute,
         storage_units: simulate.storage_units,
+        sizes: Sizes { tape_media: simulate.tape_media, hosts: simulate.hosts },
         seed: simulate.seed,
         latency: simulate.latency,
         clock_offset: simulate.clock_offset.0,
