@@ -1,22 +1,55 @@
-//! Anomalies.
+//! Anomalies of backups: those that are open, and all by what became of them. Endpoint: `/security/anomalies`, every page.
+
+use std::collections::BTreeMap;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Reading, Source};
+use super::whole::{Bounded, Once, Reading, Source, number, seconds};
 use crate::config;
-use crate::netbackup::{Endpoint, Error};
+use crate::exposition::{Family, Kind};
+use crate::netbackup::lists::anomalies as list;
+use crate::netbackup::{Endpoint, Error, Listing};
+
+/// More words than any release knows of a kind.
+const MOST_WORDS: usize = 50;
+/// Nobody has looked at it, or somebody has and it is one. The others are settled: a false positive, or ignored.
+const OPEN: [&str; 2] = ["NOT_REVIEWED", "ANOMALY"];
+
+/// All by status.
+pub static ANOMALIES: Family = Family {
+    name: "netbackup_anomalies",
+    kind: Kind::Gauge,
+    help: "Anomalies of backups that the primary lists at the last poll, by what became of them.",
+    labels: &["site", "status"],
+};
+
+/// Those that are open.
+pub static OPEN_ANOMALIES: Family = Family {
+    name: "netbackup_anomalies_open",
+    kind: Kind::Gauge,
+    help: "Anomalies of backups at the last poll that nobody has reviewed (NOT_REVIEWED) or that are confirmed (ANOMALY).",
+    labels: &["site", "severity", "type"],
+};
+
+/// The newest one.
+pub static NEWEST: Family = Family {
+    name: "netbackup_anomalies_newest_timestamp_seconds",
+    kind: Kind::Gauge,
+    help: "When the newest anomaly of the severity was found, whatever became of it, as of the last poll.",
+    labels: &["site", "severity"],
+};
 
 /// See [`About`].
 pub static ABOUT: About = About {
     name: "anomalies",
     title: "Anomalies",
     endpoints: &[Endpoint::Anomalies],
-    releases: "all",
-    cardinality: "",
-    cost: "",
-    families: &[],
+    releases: "all; types other than JOB_BASED since 10.5",
+    cardinality: "one series per severity and type in use (18 are known), one per severity and one per status",
+    cost: "a request per 100 anomalies",
+    families: &[&ANOMALIES, &NEWEST, &OPEN_ANOMALIES],
 };
 
 /// The source.
@@ -33,7 +66,70 @@ impl Anomalies {
 impl Source for Anomalies {
     const ABOUT: &'static About = &ABOUT;
 
-    fn read<'a>(&'a self, _: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
-        async move { Ok(()) }.boxed()
+    fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
+        async move {
+            let mut once = Once::default();
+            let [mut severities, mut types, mut statuses] = [0; 3].map(|_| Bounded::new(MOST_WORDS));
+            let mut by_status: BTreeMap<String, u64> = BTreeMap::new();
+            let mut open: BTreeMap<(String, String), u64> = BTreeMap::new();
+            let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+            // One that is found meanwhile moves the others on, and hides none.
+            let newest_first = Listing { sort: Some("-createdDateTime"), ..Listing::ALL };
+            reading
+                .list::<list::Anomalies>(newest_first, |anomaly| {
+                    if !once.is_new(&anomaly.id) {
+                        return;
+                    }
+                    let count = by_status.entry(statuses.label(&anomaly.status).to_owned()).or_default();
+                    *count = count.saturating_add(1);
+                    let severity = severities.label(&anomaly.severity).to_owned();
+                    if let Some(created) = anomaly.created {
+                        let newest = newest.entry(severity.clone()).or_insert(created);
+                        *newest = created.max(*newest);
+                    }
+                    if OPEN.contains(&&*anomaly.status) {
+                        let count = open.entry((severity, types.label(&anomaly.anomaly_type).to_owned())).or_default();
+                        *count = count.saturating_add(1);
+                    }
+                })
+                .await?;
+            reading.reject(once.nameless, once.why());
+            for (status, count) in by_status {
+                reading.page.gauge(&ANOMALIES, &[&status], number(count));
+            }
+            for ((severity, anomaly_type), count) in open {
+                reading.page.gauge(&OPEN_ANOMALIES, &[&severity, &anomaly_type], number(count));
+            }
+            for (severity, newest) in newest {
+                reading.page.gauge(&NEWEST, &[&severity], seconds(newest));
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::whole::tests::pages_of;
+
+    #[tokio::test]
+    async fn every_anomaly_of_every_page_counts() {
+        let row = |id: usize| {
+            let status = ["NOT_REVIEWED", "ANOMALY", "IGNORED", "REPORTED_FALSE_POSITIVE", "NEW_WORD"];
+            serde_json::json!({"type": "anomaly", "id": id.to_string(), "attributes": {
+                "anomalyStatus": status[id % 5], "anomalySeverity": "HIGH", "anomalyType": "FILE_BASED",
+                "createdDateTime": format!("2025-11-26T22:00:{:02}.000Z", id % 60),
+            }})
+        };
+        let (text, requests) = pages_of("anomalies", "/security/anomalies", (0..250).map(row).collect()).await;
+        for expected in [
+            r#"netbackup_anomalies{site="paris",status="NEW_WORD"} 50"#,
+            r#"netbackup_anomalies_open{site="paris",severity="HIGH",type="FILE_BASED"} 100"#,
+            r#"netbackup_anomalies_newest_timestamp_seconds{site="paris",severity="HIGH"} 1764194459"#,
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        assert_eq!(requests, 3);
     }
 }

@@ -94,11 +94,8 @@ pub static CATALOG_LOGICAL: Family = gauge(
 );
 
 /// Files.
-pub static CATALOG_FILES: Family = gauge(
-    "netbackup_msdp_catalog_files",
-    "Files that the catalog of the MSDP server holds at the last poll.",
-    MSDP,
-);
+pub static CATALOG_FILES: Family =
+    gauge("netbackup_msdp_catalog_files", "Files that the catalog of the MSDP server holds at the last poll.", MSDP);
 
 /// What a deduplicating server is.
 pub static MSDP_INFO: Family = gauge(

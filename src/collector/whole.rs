@@ -301,6 +301,30 @@ pub(super) fn flag(value: Option<bool>) -> &'static str {
     }
 }
 
+/// Tells the rows of a list apart by their ids: one that moves between two pages while they are read counts once.
+#[derive(Debug, Default)]
+pub(super) struct Once {
+    seen: std::collections::HashSet<Box<str>>,
+    /// Rows without an id, to be [left out](Reading::reject).
+    pub(super) nameless: u64,
+}
+
+impl Once {
+    /// Whether this is a row that has not been there yet.
+    pub(super) fn is_new(&mut self, id: &str) -> bool {
+        if id.is_empty() {
+            self.nameless = self.nameless.saturating_add(1);
+            return false;
+        }
+        !self.seen.contains(id) && self.seen.insert(id.into())
+    }
+
+    /// Why rows without an id are left out; `None`: there were none.
+    pub(super) fn why(&self) -> Option<String> {
+        (self.nameless > 0).then(|| "it has no id".to_owned())
+    }
+}
+
 /// A number as samples have it: exact up to 2^53.
 #[expect(clippy::cast_precision_loss, reason = "samples are floats: exact up to 2^53")]
 pub(super) fn number(value: u64) -> f64 {
@@ -314,8 +338,30 @@ pub(super) fn seconds(unix_ms: i64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// What a collector shows where its endpoint lists `rows`, and how many requests for them that took.
+    pub(in crate::collector) async fn pages_of(
+        name: &str,
+        template: &'static str,
+        rows: Vec<serde_json::Value>,
+    ) -> (String, u64) {
+        use crate::config::{CollectorTiming, Credential, Secret, Site};
+        use crate::simulator::{Options, Simulator};
+        let primary = Simulator::start(Options { jobs: 0, ..Options::default() }).await.unwrap();
+        primary.control().replace(template, Some(rows.into()));
+        let key = Credential::ApiKey(Secret::new(Options::default().api_key));
+        let site = Site::new("paris", primary.base_url().parse().unwrap(), key).with_all_collectors();
+        let client = Client::new(&site, Arc::default()).unwrap();
+        let timing = CollectorTiming::of_ttl(std::time::Duration::from_secs(60));
+        let slot = crate::cache::Slot::new("any", timing.ttl, timing.limits, crate::cache::Generation::default());
+        let collector = super::super::build(name, &site, &client, false, None).unwrap();
+        let polled = collector.poll(&PollContext::new(slot)).await.unwrap();
+        let requests = primary.control().request_counts().get(template).copied().unwrap_or(0);
+        primary.stop().await;
+        (polled.rendered.text(), requests)
+    }
 
     #[test]
     fn a_state_set_says_one_and_zeros_and_knows_new_words() {

@@ -86,6 +86,17 @@ impl<'a> Attr<'a> {
         self.integer().filter(|ms| (FIRST_TIME_MS + 1..LAST_TIME_MS).contains(ms))
     }
 
+    /// A time in a form that is not published: RFC 3339, or seconds or milliseconds since the epoch, as text or number.
+    pub(crate) fn any_time_ms(self) -> Option<i64> {
+        let number = || self.text().map_or_else(|| self.integer(), |text| text.trim().parse().ok());
+        self.time_ms().or_else(|| {
+            let number: i64 = number()?;
+            // No number makes sense as both.
+            let meanings = [Some(number), number.checked_mul(1000)];
+            meanings.into_iter().flatten().find(|ms| (FIRST_TIME_MS + 1..LAST_TIME_MS).contains(ms))
+        })
+    }
+
     /// Any finite number.
     pub(crate) fn float(self) -> Option<f64> {
         // What is text, a word or a container must not be read as `inf` or `nan`.
@@ -140,6 +151,21 @@ mod tests {
 
     fn attr(text: &str) -> Attr<'_> {
         serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_time_whose_form_nobody_published_is_read_in_each_that_makes_sense() {
+        let moment = Some(1_764_194_404_000);
+        for text in
+            ["1764194404", "1764194404000", r#""1764194404""#, r#"" 1764194404000""#, r#""2025-11-26T22:00:04Z""#]
+        {
+            assert_eq!(attr(text).any_time_ms(), moment, "{text}");
+        }
+        for text in
+            ["0", "17641944040000", "\"\"", "\"soon\"", "null", "-1764194404", "9223372036854775807", "[1764194404]"]
+        {
+            assert_eq!(attr(text).any_time_ms(), None, "{text}");
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ impl<'a, T: Readable<'a>> Row<'a> for Resource<'a, T> {
 /// | `flag` | `Option<bool>` | `true` or `false` |
 /// | `time` | `Option<i64>`, Unix milliseconds | RFC 3339 |
 /// | `epoch` | `Option<i64>`, Unix milliseconds | a number of milliseconds |
+/// | `any_time` | `Option<i64>`, Unix milliseconds | RFC 3339, or seconds or milliseconds, where the API says nothing |
 /// | `texts` | `Vec<Cow<'a, str>>` | an array of strings |
 /// | `value` | `Option<Attr<'a>>` | anything, to be read on demand |
 /// | `{T}` | `Option<T<'a>>` | an object |
@@ -116,6 +117,7 @@ macro_rules! field_type {
     (flag) => { Option<bool> };
     (time) => { Option<i64> };
     (epoch) => { Option<i64> };
+    (any_time) => { Option<i64> };
     (texts) => { Vec<std::borrow::Cow<'a, str>> };
     (value) => { Option<$crate::netbackup::attr::Attr<'a>> };
     ([$Record:ident]) => { Vec<$Record<'a>> };
@@ -149,6 +151,9 @@ macro_rules! read_field {
     };
     ($raw:expr, epoch) => {
         $raw.and_then($crate::netbackup::attr::Attr::epoch_ms)
+    };
+    ($raw:expr, any_time) => {
+        $raw.and_then($crate::netbackup::attr::Attr::any_time_ms)
     };
     ($raw:expr, texts) => {
         $raw.map($crate::netbackup::attr::Attr::texts).unwrap_or_default()

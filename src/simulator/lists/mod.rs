@@ -74,6 +74,24 @@ impl Scene {
         let since = self.now.saturating_sub(self.start).max(0) / interval.max(1);
         before.saturating_add(usize::try_from(since).unwrap_or(usize::MAX))
     }
+
+    /// One of some words.
+    pub(crate) fn pick<T: Copy + Default>(dice: &mut fastrand::Rng, from: &[T]) -> T {
+        dice.choice(from).copied().unwrap_or_default()
+    }
+
+    /// Gives a row another attribute, or an attribute another value.
+    pub(crate) fn set(row: &mut Value, name: &str, value: impl Into<Value>) {
+        if let Some(attributes) = row.get_mut("attributes").and_then(Value::as_object_mut) {
+            attributes.insert(name.to_owned(), value.into());
+        }
+    }
+
+    /// When it happened for the time `number`, counted from 0, Unix milliseconds.
+    pub(crate) fn when(&self, number: usize, before: usize, interval: i64) -> i64 {
+        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.start.saturating_add((signed(number) - signed(before) + 1).saturating_mul(interval))
+    }
 }
 
 /// How a list is paged; the letters are those of the published shapes.
