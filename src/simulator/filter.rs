@@ -30,6 +30,8 @@ pub(crate) enum Kind {
 pub(crate) enum Ops {
     Eq,
     EqNe,
+    /// `ge` and `le`.
+    Between,
     /// All six comparisons.
     Order,
     /// `eq`, `ne` and the three functions.
@@ -279,6 +281,7 @@ impl Ops {
         match self {
             Ops::Eq => op == Op::Eq,
             Ops::EqNe => matches!(op, Op::Eq | Op::Ne),
+            Ops::Between => matches!(op, Op::Ge | Op::Le),
             Ops::Order => !function,
             Ops::Search => function || matches!(op, Op::Eq | Op::Ne),
             Ops::SearchOnly => function,
