@@ -5,7 +5,7 @@
 
 pub(crate) mod history;
 mod job;
-mod names;
+pub(crate) mod names;
 mod script;
 mod storage;
 pub(crate) mod time;
