@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{PollContext, Polled, build};
+use super::{Display, PollContext, Polled, build};
 use crate::cache::{Generation, Slot};
 use crate::config::{CollectorTiming, Credential, Secret, Site};
 use crate::netbackup::Client;
@@ -22,7 +22,7 @@ async fn poll(name: &str, primary: &Simulator) -> Result<Polled, Failure> {
     let key = Credential::ApiKey(Secret::new(Options::default().api_key));
     let site = Site::new("paris", primary.base_url().parse().unwrap(), key).with_all_collectors();
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
-    let collector = build(name, &site, &client, false, None).unwrap();
+    let collector = build(name, &site, &client, Display::default(), None).unwrap();
     let timing = CollectorTiming::of_ttl(Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
     collector.poll(&context).await

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::cache::{Generation, Slot};
-use crate::collector::{PollContext, Polled, build};
+use crate::collector::{Display, PollContext, Polled, build};
 use crate::config::{CollectorTiming, Credential, Secret, Site};
 use crate::netbackup::Client;
 use crate::reason::{Failure, Reason};
@@ -24,7 +24,7 @@ async fn poll(primary: &Simulator, request_timeout: Duration) -> Result<Polled, 
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
     let timing = CollectorTiming::of_ttl(Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
-    build("hosts", &site, &client, false, None).unwrap().poll(&context).await
+    build("hosts", &site, &client, Display::default(), None).unwrap().poll(&context).await
 }
 
 /// The sum of all series of a family.
@@ -79,7 +79,8 @@ async fn a_list_of_hosts_without_end_is_given_up() {
 }
 
 fn paused(id: usize, name: &str, since: &str) -> Value {
-    let attributes = json!({"displayName": name, "reason": "MALWARE", "triggerMethod": "AUTOMATIC", "blockedTime": since});
+    let attributes =
+        json!({"displayName": name, "reason": "MALWARE", "triggerMethod": "AUTOMATIC", "blockedTime": since});
     json!({"type": "pausedClient", "id": id.to_string(), "attributes": attributes})
 }
 
@@ -93,7 +94,10 @@ async fn every_page_of_paused_clients_is_counted_and_a_thousand_have_series() {
     primary.control().replace("/config/paused-clients", Some(rows.into()));
     let polled = poll(&primary, PATIENCE).await.unwrap();
     let text = polled.rendered.text();
-    assert!(text.contains("netbackup_paused_clients{site=\"paris\",reason=\"MALWARE\",trigger=\"AUTOMATIC\"} 1105\n"), "{text}");
+    assert!(
+        text.contains("netbackup_paused_clients{site=\"paris\",reason=\"MALWARE\",trigger=\"AUTOMATIC\"} 1105\n"),
+        "{text}"
+    );
     assert_eq!(text.matches("netbackup_paused_client_since_timestamp_seconds{").count(), 1_000);
     let since = "netbackup_paused_client_since_timestamp_seconds{site=\"paris\",client=";
     assert!(text.contains(&format!("{since}\"c-0000\",reason=\"MALWARE\"}} 1764190800\n")), "the earlier one");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cache::{Generation, Slot};
 use crate::collector::whole::Whole;
-use crate::collector::{Collector, PollContext};
+use crate::collector::{Collector, Display, PollContext};
 use crate::config::{CollectorTiming, Credential, Secret, Site};
 use crate::netbackup::Client;
 use crate::simulator::{Options, Release, Simulator, Sizes};
@@ -18,7 +18,7 @@ async fn poll(primary: &Simulator) -> (Vec<String>, u64) {
     let key = Credential::ApiKey(Secret::new(Options::default().api_key));
     let site = Site::new("paris", primary.base_url().parse().unwrap(), key);
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
-    let collector = Whole::new(Tape::new(&site), Arc::clone(&site.name), client);
+    let collector = Whole::new(Tape::new(&site), Arc::clone(&site.name), client, Display::default());
     assert!(!collector.is_bounded());
     let timing = CollectorTiming::of_ttl(std::time::Duration::from_secs(60));
     let context = PollContext::new(Slot::new("tape", timing.ttl, timing.limits, Generation::default()));

@@ -61,7 +61,9 @@ fn host_name(index: usize) -> String {
     match index {
         0 => "nbuprimary.example.com".to_owned(),
         1..=MEDIA_SERVERS => format!("nbumedia{index:02}.example.com"),
-        _ => CLIENTS.get(index - MEDIA_SERVERS - 1).map_or_else(|| format!("host-{index:05}.example.com"), |name| (*name).to_owned()),
+        _ => CLIENTS
+            .get(index - MEDIA_SERVERS - 1)
+            .map_or_else(|| format!("host-{index:05}.example.com"), |name| (*name).to_owned()),
     }
 }
 

@@ -35,15 +35,8 @@ pub(super) const LISTINGS: &[Listing] = &[
     },
 ];
 
-const IMAGE_STATES: [&str; 7] = [
-    "NOT_MANAGED",
-    "NOT_STARTED",
-    "IN_PROCESS",
-    "COMPLETE",
-    "DELETED",
-    "NOT_STARTED|INACTIVE",
-    "IN_PROCESS|INACTIVE",
-];
+const IMAGE_STATES: [&str; 7] =
+    ["NOT_MANAGED", "NOT_STARTED", "IN_PROCESS", "COMPLETE", "DELETED", "NOT_STARTED|INACTIVE", "IN_PROCESS|INACTIVE"];
 
 struct Policy {
     name: &'static str,
@@ -62,8 +55,7 @@ struct Operation {
     storage: &'static str,
 }
 
-const DUPLICATE: Operation =
-    Operation { operation: "DUPLICATION", copy: "DUPLICATE", storage: "stu-tape-005" };
+const DUPLICATE: Operation = Operation { operation: "DUPLICATION", copy: "DUPLICATE", storage: "stu-tape-005" };
 const CLOUD: Operation = Operation { operation: "DUPLICATION", copy: "DUPLICATE", storage: "stu-cloud-003" };
 const REPLICATE: Operation = Operation {
     operation: "REPLICATE_TO_REMOTE_MASTER",
