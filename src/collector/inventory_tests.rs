@@ -1,5 +1,5 @@
-//! Disk pools, storage servers and media servers against the simulated primary: every page, the sizes that a list omits,
-//! and answers that the fixtures do not show.
+//! Disk pools, storage servers and media servers against the simulated primary: every page, the sizes that a list
+//! omits, and answers that the fixtures do not show.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn asked(primary: &Simulator, template: &str) -> u64 {
 fn pool(name: &str, more: Value) -> Value {
     let mut attributes = json!({"name": name, "sType": "PureDisk", "storageCategory": "MSDP", "rawSizeBytes": 1});
     attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({"type": "diskPool", "id": format!("PureDisk:{name}"), "links": {}, "attributes": attributes, "relationships": {}})
+    json!({"type": "diskPool", "id": format!("PureDisk:{name}"), "attributes": attributes})
 }
 
 const LIST: &str = "/storage/disk-pools";
@@ -73,11 +73,12 @@ async fn every_page_is_read() {
 #[tokio::test]
 async fn sizes_that_the_list_omits_are_asked_for_one_by_one() {
     let (old, new) = (primary(Release::R10_3).await, primary(Release::R11_2).await);
-    let sizes = |lines: &[String]| {
-        lines.iter().map(|line| line.split('}').next().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    let (before, after) =
-        (shown("disk_pools", &old, "netbackup_disk_pool_u").await, shown("disk_pools", &new, "netbackup_disk_pool_u").await);
+    let sizes =
+        |lines: &[String]| lines.iter().map(|line| line.split('}').next().unwrap().to_owned()).collect::<Vec<_>>();
+    let (before, after) = (
+        shown("disk_pools", &old, "netbackup_disk_pool_u").await,
+        shown("disk_pools", &new, "netbackup_disk_pool_u").await,
+    );
     assert!(before.len() >= 8, "{before:?}");
     assert_eq!(sizes(&before), sizes(&after));
     // Of every pool of the old one, and of the clouds, which have none, of the new one.
@@ -132,7 +133,7 @@ async fn an_odd_pool_loses_what_is_odd_and_nothing_else() {
         LIST,
         Some(json!([
             pool("percent", json!({"highWaterMark": 101, "lowWaterMark": -1, "diskPoolState": 5, "diskVolumes": null})),
-            pool("none", json!({"maximumIoStreams": {"limitIoStreams": false, "streamsPerVolume": 4}, "diskVolumes": []})),
+            pool("none", json!({"maximumIoStreams": {"streamsPerVolume": 4}, "diskVolumes": []})),
             pool("volumes", json!({"maximumIoStreams": {"limitIoStreams": true, "streamsPerVolume": 4}, "diskVolumes": [
                 volume(json!({})), volume(json!({"name": "v", "diskMediaId": "@a"})), 7,
                 volume(json!({"name": "v", "diskMediaId": "@b", "state": "ODD"})),
@@ -149,7 +150,10 @@ async fn an_odd_pool_loses_what_is_odd_and_nothing_else() {
     };
     assert_eq!(polled.rejected, 1);
     assert_eq!(of("PureDisk:percent").len(), 2, "info and raw size: {text}");
-    assert_eq!(of("PureDisk:none").iter().filter(|line| line.starts_with("volumes{") && line.ends_with(" 0")).count(), 3);
+    assert_eq!(
+        of("PureDisk:none").iter().filter(|line| line.starts_with("volumes{") && line.ends_with(" 0")).count(),
+        3
+    );
     assert!(of("PureDisk:none").iter().all(|line| !line.starts_with("max_streams")));
     assert!(of("x:idless").iter().any(|line| line.starts_with(r#"info{site="paris",disk_pool="x:idless""#)));
     let volumes = of("PureDisk:volumes");
@@ -190,9 +194,7 @@ async fn a_ratio_that_is_no_percentage_is_absent() {
 #[tokio::test]
 async fn what_a_media_server_does_not_say_is_absent() {
     let primary = primary(Release::R11_2).await;
-    let server = |name: &str, up: Value, status: Value| {
-        json!({"type": "mediaServer", "id": name, "attributes": {"hostName": name, "isMachineUp": up, "status": status}})
-    };
+    let server = |name: &str, up: Value, status: Value| json!({"type": "mediaServer", "id": name, "attributes": {"hostName": name, "isMachineUp": up, "status": status}});
     let servers = json!([
         server("a", json!(true), json!({"name": "OFFLINE"})),
         server("b", json!(null), json!("OFFLINE")),

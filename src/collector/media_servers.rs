@@ -48,14 +48,8 @@ pub static ABOUT: About = About {
     families: &[&INFO, &STATUS, &UP],
 };
 
-const STATUSES: &[&str] = &[
-    "ACTIVE_FOR_TAPE_AND_DISK",
-    "ACTIVE_FOR_TAPE",
-    "ACTIVE_FOR_DISK",
-    "OFFLINE",
-    "DEACTIVATED",
-    "VIRTUAL_NODE",
-];
+const STATUSES: &[&str] =
+    &["ACTIVE_FOR_TAPE_AND_DISK", "ACTIVE_FOR_TAPE", "ACTIVE_FOR_DISK", "OFFLINE", "DEACTIVATED", "VIRTUAL_NODE"];
 
 /// The source.
 pub struct MediaServers;

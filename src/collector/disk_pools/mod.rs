@@ -12,7 +12,7 @@ use super::About;
 use super::whole::{Reading, Source, flag, number, put, state_set};
 use crate::config;
 use crate::exposition::Page;
-use crate::netbackup::lists::disk_pools::{self, DiskPool, DiskPools as List, DiskPoolSizes, OneDiskPool};
+use crate::netbackup::lists::disk_pools::{self, DiskPool, DiskPoolSizes, DiskPools as List, OneDiskPool};
 use crate::netbackup::{Attr, Endpoint, Error, Listing, Resource};
 
 /// See [`About`].
