@@ -1,5 +1,5 @@
-//! Disk pools, storage servers and media servers against the simulated primary: every page, the sizes that a list omits,
-//! and answers that the fixtures do not show.
+//! Disk pools, storage servers and media servers against the simulated primary: every page, the sizes that a list
+//! omits, and answers that the fixtures do not show.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn asked(primary: &Simulator, template: &str) -> u64 {
 fn pool(name: &str, more: Value) -> Value {
     let mut attributes = json!({"name": name, "sType": "PureDisk", "storageCategory": "MSDP", "rawSizeBytes": 1});
     attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({"type": "diskPool", "id": format!("PureDisk:{name}"), "links": {}, "attributes": attributes, "relationships": {}})
+    json!({"type": "diskPool", "id": format!("PureDisk:{name}"), "attributes": attributes})
 }
 
 const LIST: &str = "/storage/disk-pools";
@@ -133,7 +133,7 @@ async fn an_odd_pool_loses_what_is_odd_and_nothing_else() {
         LIST,
         Some(json!([
             pool("percent", json!({"highWaterMark": 101, "lowWaterMark": -1, "diskPoolState": 5, "diskVolumes": null})),
-            pool("none", json!({"maximumIoStreams": {"limitIoStreams": false, "streamsPerVolume": 4}, "diskVolumes": []})),
+            pool("none", json!({"maximumIoStreams": {"streamsPerVolume": 4}, "diskVolumes": []})),
             pool("volumes", json!({"maximumIoStreams": {"limitIoStreams": true, "streamsPerVolume": 4}, "diskVolumes": [
                 volume(json!({})), volume(json!({"name": "v", "diskMediaId": "@a"})), 7,
                 volume(json!({"name": "v", "diskMediaId": "@b", "state": "ODD"})),

@@ -148,8 +148,13 @@ struct Server {
     status_code: Option<i64>,
     /// Labels of its info after the category.
     info: [String; 10],
-    /// Whether there is a pool, and of what it has numbers.
-    msdp: Option<(&'static str, Vec<(&'static Family, Option<f64>)>)>,
+    msdp: Option<Deduplication>,
+}
+
+/// What only a deduplicating server has.
+struct Deduplication {
+    fips: &'static str,
+    numbers: [(&'static Family, Option<f64>); 8],
 }
 
 impl Source for StorageServers {
@@ -198,25 +203,30 @@ impl From<&StorageServer<'_>> for Server {
                 flag(row.universal_share),
             ]
             .map(str::to_owned),
-            msdp: row.msdp.as_ref().map(|msdp| (flag(msdp.fips), numbers(msdp))),
+            msdp: row.msdp.as_ref().map(Deduplication::from),
         }
     }
 }
 
-fn numbers(msdp: &Msdp<'_>) -> Vec<(&'static Family, Option<f64>)> {
-    let pool = msdp.pool.as_ref();
-    // A percentage; what is none would say something else than the name of the metric does.
-    let saved = msdp.saved_percent.filter(|percent| (0.0..=100.0).contains(percent)).map(|percent| percent / 100.0);
-    vec![
-        (&POOL_RAW, pool.and_then(|pool| pool.raw).map(number)),
-        (&POOL_RESERVED, pool.and_then(|pool| pool.reserved).map(number)),
-        (&POOL_SIZE, pool.and_then(|pool| pool.size).map(number)),
-        (&POOL_USED, pool.and_then(|pool| pool.used).map(number)),
-        (&POOL_AVAILABLE, pool.and_then(|pool| pool.available).map(number)),
-        (&SAVED, saved),
-        (&CATALOG_LOGICAL, msdp.catalog_logical.map(number)),
-        (&CATALOG_FILES, msdp.catalog_files.map(number)),
-    ]
+impl From<&Msdp<'_>> for Deduplication {
+    fn from(msdp: &Msdp<'_>) -> Deduplication {
+        let pool = msdp.pool.as_ref();
+        // A percentage; what is none would say something else than the name of the metric does.
+        let saved = msdp.saved_percent.filter(|percent| (0.0..=100.0).contains(percent));
+        Deduplication {
+            fips: flag(msdp.fips),
+            numbers: [
+                (&POOL_RAW, pool.and_then(|pool| pool.raw).map(number)),
+                (&POOL_RESERVED, pool.and_then(|pool| pool.reserved).map(number)),
+                (&POOL_SIZE, pool.and_then(|pool| pool.size).map(number)),
+                (&POOL_USED, pool.and_then(|pool| pool.used).map(number)),
+                (&POOL_AVAILABLE, pool.and_then(|pool| pool.available).map(number)),
+                (&SAVED, saved.map(|percent| percent / 100.0)),
+                (&CATALOG_LOGICAL, msdp.catalog_logical.map(number)),
+                (&CATALOG_FILES, msdp.catalog_files.map(number)),
+            ],
+        }
+    }
 }
 
 impl Server {
@@ -229,10 +239,10 @@ impl Server {
         put(page, &STATUS_CODE, &labels, self.status_code.map(|code| code as f64));
         let info: Vec<&str> = labels.into_iter().chain(self.info.iter().map(String::as_str)).collect();
         page.gauge(&INFO, &info, 1.0);
-        let Some((fips, numbers)) = &self.msdp else { return };
-        page.gauge(&MSDP_INFO, &[id, fips], 1.0);
-        for (family, value) in numbers {
-            put(page, family, &[id], *value);
+        let Some(msdp) = &self.msdp else { return };
+        page.gauge(&MSDP_INFO, &[id, msdp.fips], 1.0);
+        for (family, value) in msdp.numbers {
+            put(page, family, &[id], value);
         }
     }
 }

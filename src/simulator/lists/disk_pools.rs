@@ -1,5 +1,5 @@
-//! Disk pools: those of the storage units, filling as these do; now and then one is down. Lists of 10.3 and 10.4 omit the
-//! sizes, as field reports say of 10.x; the resource of one pool has them.
+//! Disk pools: those of the storage units, filling as these do; now and then one is down. Lists of 10.3 and 10.4 omit
+//! the sizes, as field reports say of 10.x; the resource of one pool has them.
 
 use serde_json::{Map, Value, json};
 
