@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{About, compat};
 use super::whole::{Bounded, Reading, Source, seconds};
+use super::{About, compat};
 use crate::clock::{from_unix_ms, rfc3339};
 use crate::config;
 use crate::exposition::{Family, Kind};

@@ -162,7 +162,8 @@ impl Source for Security {
 async fn read_status(reading: &mut Reading<'_>) -> Result<(), Error> {
     let status = reading
         .single::<Status, _>(|status| {
-            let settings = status.settings().into_iter().map(|(name, setting)| (name, (setting.score, setting.enabled)));
+            let settings =
+                status.settings().into_iter().map(|(name, setting)| (name, (setting.score, setting.enabled)));
             (status.score, settings.collect::<BTreeMap<_, _>>())
         })
         .await?;

@@ -123,7 +123,11 @@ mod tests {
     fn text(certificates: Certificates) -> String {
         let mut page = Page::new("paris");
         certificates.write(&mut page);
-        page.finish().text().lines().filter(|line| !line.starts_with('#')).fold(String::new(), |all, line| all + line + "\n")
+        page.finish()
+            .text()
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .fold(String::new(), |all, line| all + line + "\n")
     }
 
     #[test]
@@ -135,11 +139,15 @@ mod tests {
             found.add(&certificate(&format!("c{n:05}"), 1, 2, until), NOW);
         }
         let text = text(found);
-        let hosts: Vec<_> = text.lines().filter_map(|line| line.split("host=\"").nth(1)).map(|rest| &rest[..6]).collect();
+        let hosts: Vec<_> =
+            text.lines().filter_map(|line| line.split("host=\"").nth(1)).map(|rest| &rest[..6]).collect();
         assert_eq!(hosts, (0..20).map(|n| format!("c{:05}", 9_961 + 2 * n)).collect::<Vec<_>>());
         assert!(text.contains("netbackup_certificates_expired{site=\"paris\",host_type=\"CLIENT\"} 5000\n"), "{text}");
         assert!(text.contains("netbackup_certificates{site=\"paris\",state=\"ACTIVE\",host_type=\"CLIENT\"} 10000\n"));
-        assert!(text.contains("expiry_timestamp_seconds{site=\"paris\",host_type=\"CLIENT\"} 1764202590.001\n"), "{text}");
+        assert!(
+            text.contains("expiry_timestamp_seconds{site=\"paris\",host_type=\"CLIENT\"} 1764202590.001\n"),
+            "{text}"
+        );
     }
 
     #[test]

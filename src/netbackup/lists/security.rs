@@ -166,9 +166,8 @@ impl CaCertificates<'_> {
     /// Those that are not to be removed.
     pub(crate) fn authorities(&self) -> Vec<Authority> {
         let current = self.current.iter().filter(|certificate| certificate.action != "REMOVE");
-        let current = current.map(|certificate| {
-            (&*certificate.pem, certificate.details.as_ref().and_then(|details| details.not_after))
-        });
+        let current = current
+            .map(|certificate| (&*certificate.pem, certificate.details.as_ref().and_then(|details| details.not_after)));
         current.chain(self.older.iter().map(|pem| (&**pem, None))).map(|(pem, until)| authority(pem, until)).collect()
     }
 }
@@ -211,12 +210,9 @@ mod tests {
         let mut settings: Vec<_> =
             status.settings().into_iter().map(|(name, setting)| (name, setting.score, setting.enabled)).collect();
         settings.sort_by(|a, b| a.0.cmp(&b.0));
-        let expected = [
-            ("brandNew", None, None),
-            ("dteGlobalMode", Some(0.5), None),
-            ("mfaEnforced", Some(100.0), Some(false)),
-        ]
-        .map(|(name, score, enabled)| (name.to_owned(), score, enabled));
+        let expected =
+            [("brandNew", None, None), ("dteGlobalMode", Some(0.5), None), ("mfaEnforced", Some(100.0), Some(false))]
+                .map(|(name, score, enabled)| (name.to_owned(), score, enabled));
         assert_eq!(settings, expected);
         let many: serde_json::Map<_, _> = (0..300).map(|n| (format!("setting{n}"), json!({}))).collect();
         let text = json!({"data": {"id": "x", "attributes": {"securitySettingsDetail": many}}}).to_string();

@@ -117,7 +117,8 @@ fn row(scene: &Scene, index: usize) -> Value {
     let id = format!("{client}_{}", time / 1000);
     let kilobytes = kilobytes / 100 * dice.i64(50..200);
     let age = scene.now - time;
-    let (scan_result, malware_status) = if age < 10 * MINUTE { ("NOT_SCANNED", "NOT_SCANNED") } else { malware(dice.u32(0..24)) };
+    let (scan_result, malware_status) =
+        if age < 10 * MINUTE { ("NOT_SCANNED", "NOT_SCANNED") } else { malware(dice.u32(0..24)) };
     let roll = dice.u32(0..24);
     let (anomaly_status, severity, score) =
         if age < 3 * MINUTE { ("NOT_PROCESSED", "NOT_PROCESSED", 0.0) } else { anomaly(roll) };

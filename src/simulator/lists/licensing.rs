@@ -28,7 +28,8 @@ pub(super) const LISTINGS: &[Listing] = &[
     },
 ];
 
-const PRIMARIES: [(&str, f64); 2] = [("nbuprimary.example.com", 73_400_320.5), ("nbuprimary02.example.com", 9_437_184.0)];
+const PRIMARIES: [(&str, f64); 2] =
+    [("nbuprimary.example.com", 73_400_320.5), ("nbuprimary02.example.com", 9_437_184.0)];
 const CLIENTS: usize = 40;
 
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]

@@ -49,13 +49,7 @@ pub(super) const OBJECTS: &[Object] = &[
         extra: &[],
         body: certificates,
     },
-    Object {
-        template: "/security/cacert",
-        since: Release::R10_3,
-        open: true,
-        extra: &[],
-        body: authorities::body,
-    },
+    Object { template: "/security/cacert", since: Release::R10_3, open: true, extra: &[], body: authorities::body },
 ];
 
 /// Owners of keys; the first one is who `/authorization-context` says is asking.
