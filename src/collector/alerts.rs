@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::About;
 use super::whole::{Bounded, Once, Reading, Source, number, seconds};
+use super::{About, compat};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::alerts as list;
@@ -88,6 +88,7 @@ impl Source for Alerts {
                 .await?;
             reading.reject(once.nameless, once.why());
             tally.render(&mut reading.page);
+            tally.render_go_names(reading);
             Ok(())
         }
         .boxed()
@@ -100,6 +101,17 @@ impl Source for Alerts {
 }
 
 impl Tally {
+    fn render_go_names(&self, reading: &mut Reading<'_>) {
+        let mut alerts: BTreeMap<[&str; 2], u64> = BTreeMap::new();
+        for ((severity, category, _), count) in &self.alerts {
+            let sum = alerts.entry([severity, category]).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        for (labels, count) in alerts {
+            reading.go_gauge(&compat::ALERTS, &labels, count);
+        }
+    }
+
     fn render(&self, page: &mut Page) {
         for ((severity, category, context), count) in &self.alerts {
             page.gauge(&ALERTS, &[severity, category, context], number(*count));

@@ -88,10 +88,9 @@ impl Source for Licensing {
     fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
         async move {
             let mut primaries: BTreeMap<String, f64> = BTreeMap::new();
-            let take = |megabytes: Option<f64>| megabytes.filter(|megabytes| *megabytes >= 0.0);
             reading
                 .list::<Capacities>(Listing::ALL, |row| {
-                    if let Some(megabytes) = take(row.megabytes) {
+                    if let Some(megabytes) = row.megabytes.filter(|megabytes| *megabytes >= 0.0) {
                         primaries.insert(row.id.clone().into_owned(), megabytes);
                     }
                 })
@@ -183,7 +182,56 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::collector::Display;
+    use crate::config::{Credential, Secret, Site};
+    use crate::netbackup::Client;
+    use crate::simulator::{Options, Simulator};
+    use crate::stats::ApiStats;
+
+    #[tokio::test]
+    async fn every_page_is_read_a_primary_at_a_time() {
+        let primary = Simulator::start(Options::default()).await.unwrap();
+        let control = primary.control();
+        let row = |n: usize| {
+            let attributes =
+                json!({"status": "ACTIVE", "licenseMeter": "FETB", "licenseCount": 2, "countMultiplier": 0.5});
+            json!({"type": "entitlementDetails", "id": format!("A{n}"), "attributes": attributes})
+        };
+        let mut rows: Vec<Value> = (0..250).map(row).collect();
+        rows.insert(200, row(199));
+        control.replace("/licensing/entitlements", Some(rows.into()));
+        let capacity = |n: usize| json!({"type": "x", "id": format!("p{n}"), "attributes": {"masterConsumptionMB": n}});
+        control.replace("/licensing/capacity", Some((0..4).map(capacity).collect()));
+        let credential = Credential::ApiKey(Secret::new(Options::default().api_key));
+        let site = Site::new("paris", primary.base_url().parse().unwrap(), credential);
+        let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
+        let mut reading = Reading::new(&client, "paris", Display::default());
+        Licensing::new(&site).read(&mut reading).await.unwrap();
+        let text = reading.page.finish().text();
+        for line in [
+            "netbackup_licensing_entitlements{site=\"paris\",status=\"ACTIVE\",meter=\"FETB\"} 250\n",
+            "netbackup_licensing_entitled_units{site=\"paris\",status=\"ACTIVE\",meter=\"FETB\"} 250\n",
+            "netbackup_licensing_front_end_bytes{site=\"paris\",primary=\"p3\"} 3145728\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+        let counts = control.request_counts();
+        assert_eq!((counts["/licensing/entitlements"], counts["/licensing/capacity"]), (3, 4));
+        // Nothing gathered yet: what is entitled is known all the same.
+        control.set_fault(
+            Some("/licensing/capacity"),
+            Some(crate::simulator::Fault::Status(404, Vec::new(), String::new())),
+        );
+        let mut reading = Reading::new(&client, "paris", Display::default());
+        Licensing::new(&site).read(&mut reading).await.unwrap();
+        let text = reading.page.finish().text();
+        assert!(text.contains("entitlements{") && !text.contains("front_end"), "{text}");
+    }
 
     fn licence<'a>(status: &'a str, product: &'a str, end: i64) -> Entitlement<'a> {
         Entitlement {

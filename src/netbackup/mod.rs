@@ -57,7 +57,7 @@ pub(crate) use record::Resource;
 pub use server_info::ServerInfo;
 pub(crate) use single::{Flat, Single};
 pub use storage_units::{StorageUnitRow, StorageUnitsPage, read_storage_units_page};
-pub(crate) use stream::{FlatList, Folded};
+pub(crate) use stream::FlatList;
 pub use version::ApiVersion;
 pub use walk::Walk;
 pub(crate) use walk::{List, Listing};

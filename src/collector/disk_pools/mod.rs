@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::About;
 use super::whole::{Reading, Source, flag, number, put, state_set};
+use super::{About, compat};
 use crate::config;
 use crate::exposition::Page;
 use crate::netbackup::lists::disk_pools::{self, DiskPool, DiskPoolSizes, DiskPools as List, OneDiskPool};
@@ -95,6 +95,7 @@ impl Source for DiskPools {
             for (id, pool) in &pools {
                 pool.render(&mut reading.page, id);
             }
+            render_go_names(reading, pools.values());
             Ok(())
         }
         .boxed()
@@ -103,6 +104,20 @@ impl Source for DiskPools {
     /// One pool after the other may be asked for its sizes.
     fn is_bounded(&self) -> bool {
         false
+    }
+}
+
+/// The Go exporter names a pool without its type: pools of one name are taken together.
+fn render_go_names<'p>(reading: &mut Reading<'_>, pools: impl Iterator<Item = &'p Pool>) {
+    let mut volumes: BTreeMap<[&str; 3], u64> = BTreeMap::new();
+    for pool in pools {
+        for volume in pool.volumes.iter().flatten() {
+            let count = volumes.entry([&pool.name, &pool.category, &volume.state]).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    for (labels, count) in volumes {
+        reading.go_gauge(&compat::DISK_POOL_VOLUMES, &labels, count);
     }
 }
 

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::*;
 use crate::cache::{Generation, Slot};
 use crate::collector::{Display, PollContext, Polled, build};
 use crate::config::{CollectorTiming, Credential, Secret, Site};

@@ -85,7 +85,63 @@ async fn caller(client: &Client) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::collector::Display;
+    use crate::config::{Credential, Secret, Site};
+    use crate::simulator::{Options, Simulator};
+    use crate::stats::ApiStats;
+
+    const DAY: i64 = 86_400_000;
+
+    #[tokio::test]
+    async fn every_page_is_read_and_the_own_key_is_always_shown() {
+        let primary = Simulator::start(Options::default()).await.unwrap();
+        let now = primary.control().now();
+        let key = |n: i64, user: &str| {
+            let moment = |days: i64| {
+                crate::clock::rfc3339(crate::clock::from_unix_ms((now + days * DAY).unsigned_abs()).unwrap())
+            };
+            // The last 30 have expired.
+            let until = moment(if n < 220 { 1 + n } else { 210 - n });
+            json!({"type": "apiKeyDetails", "id": format!("T{n}"), "attributes": {
+                "userName": user, "userDomain": "example.com", "userDomainType": "ldap", "createdDateTime": moment(-60),
+                "expiryDateTime": until, "lastModifiedDateTime": moment(-60), "samlSessionValidated": false,
+            }})
+        };
+        let mut rows: Vec<_> = (0..250).map(|n| key(n, if n == 219 { "svc-monitor" } else { "u" })).collect();
+        for (n, row) in rows.iter_mut().enumerate().filter(|(n, _)| *n != 219) {
+            row["attributes"]["userName"] = format!("u{n}").into();
+        }
+        // A row that has moved to the next page while the list was read.
+        rows.insert(100, rows[99].clone());
+        primary.control().replace("/security/api-keys", Some(rows.into()));
+        let credential = Credential::ApiKey(Secret::new(Options::default().api_key));
+        let site = Site::new("paris", primary.base_url().parse().unwrap(), credential);
+        let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
+        let shown = async |signs_in: bool| {
+            let mut reading = Reading::new(&client, "paris", Display::default());
+            read(&mut reading, signs_in, now).await.unwrap();
+            reading.page.finish().text()
+        };
+        let text = shown(false).await;
+        assert!(text.contains("netbackup_api_keys{site=\"paris\"} 250\n"), "{text}");
+        let lines = |text: &str, what: &str| text.lines().filter(|line| line.contains(what)).count();
+        assert_eq!((lines(&text, "{site=\"paris\",user="), lines(&text, "own=\"true\"")), (MOST_KEYS, 1));
+        assert!(text.contains("user=\"svc-monitor\",domain=\"example.com\",own=\"true\""), "{text}");
+        assert!(text.contains("user=\"u198\"") && !text.contains("user=\"u199\""), "what expires next, not what has");
+        let counts = primary.control().request_counts();
+        assert_eq!((counts["/security/api-keys"], counts["/authorization-context"]), (3, 1));
+        assert!(!text.contains("T219"), "a tag is shown nowhere");
+        // Whoever signs in with a password has no key, and need not be asked for.
+        assert_eq!(lines(&shown(true).await, "own=\"false\""), MOST_KEYS);
+        assert_eq!(primary.control().request_counts()["/authorization-context"], 1);
+        primary.control().set_rbac(vec!["/security/api-keys".to_owned()]);
+        assert_eq!(shown(false).await, "");
+    }
 
     fn keys(users: &[&str]) -> Vec<Key> {
         let key = |user: &&str| Key { user: (*user).to_owned(), domain: "example.com".to_owned(), expires: Some(1) };

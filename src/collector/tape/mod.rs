@@ -3,6 +3,7 @@
 
 mod drives;
 mod families;
+mod go_names;
 mod media;
 #[cfg(test)]
 mod tests;
@@ -133,6 +134,7 @@ impl Source for Tape {
         async move {
             let snapshot = Snapshot::read(reading).await?;
             snapshot.write(&mut reading.page);
+            go_names::write(&snapshot, reading);
             Ok(())
         }
         .boxed()
