@@ -93,17 +93,7 @@ pub static ABOUT: About = About {
     releases: "all",
     cardinality: "one series per host type, release and operating system in use, some ten more, and up to 2 per paused client (the first 1,000)",
     cost: "one request, whose answer holds every host (some 2 KB each), and one per 100 paused clients",
-    families: &[
-        &MAPPINGS,
-        &HOSTS,
-        &DECOMMISSIONED,
-        &DTE,
-        &FIPS,
-        &SECURE,
-        &PAUSED_SINCE,
-        &PAUSED_UNTIL,
-        &PAUSED,
-    ],
+    families: &[&MAPPINGS, &HOSTS, &DECOMMISSIONED, &DTE, &FIPS, &SECURE, &PAUSED_SINCE, &PAUSED_UNTIL, &PAUSED],
 };
 
 /// Releases in use at a time are fewer.

@@ -230,8 +230,7 @@ async fn policies(reading: &mut Reading<'_>) -> Result<(), Error> {
         .list::<Slps>(Listing::ALL, |slp| {
             let (active, activation, version) = (slp.active, slp.activation, slp.version);
             let data_classification = slp.data_classification.clone().into_owned();
-            policies
-                .insert(slp.name.clone().into_owned(), Policy { active, activation, version, data_classification });
+            policies.insert(slp.name.clone().into_owned(), Policy { active, activation, version, data_classification });
         })
         .await?;
     if listed.is_none() {

@@ -52,7 +52,8 @@ async fn every_page_of_every_state_is_counted() {
         .collect();
     primary.control().replace("/config/slps", Some(policies.into()));
     let text = poll(&primary).await.unwrap().rendered.text();
-    let images = |state: &str| format!("netbackup_slp_backlog_images{{site=\"paris\",slp=\"gold\",state=\"{state}\"}} ");
+    let images =
+        |state: &str| format!("netbackup_slp_backlog_images{{site=\"paris\",slp=\"gold\",state=\"{state}\"}} ");
     assert!(text.contains(&format!("{}2501\n", images("NOT_STARTED"))), "{text}");
     assert!(text.contains(&format!("{}1000\n", images("IN_PROCESS"))));
     assert!(text.contains(&format!("{}3\n", images("IN_PROCESS|INACTIVE"))));
@@ -67,7 +68,8 @@ async fn every_page_of_every_state_is_counted() {
 #[tokio::test]
 async fn the_backlog_is_told_without_the_definitions_and_they_without_it() {
     let primary = Simulator::start(Options { jobs: 0, ..Options::default() }).await.unwrap();
-    let (control, state) = (primary.control(), "netbackup_collector_endpoint_state{site=\"paris\",collector=\"slp\",endpoint=");
+    let (control, state) =
+        (primary.control(), "netbackup_collector_endpoint_state{site=\"paris\",collector=\"slp\",endpoint=");
     control.set_fault(Some("/config/slps"), Some(Fault::Status(404, Vec::new(), String::new())));
     let text = poll(&primary).await.unwrap().rendered.text();
     assert!(text.contains("netbackup_slp_backlog_images{") && !text.contains("netbackup_slps{"), "{text}");
@@ -83,9 +85,8 @@ async fn the_backlog_is_told_without_the_definitions_and_they_without_it() {
 }
 
 fn waiting<'a>(state: &'a str, sizes: &[&[u64]]) -> SlpImage<'a> {
-    let fragments = |sizes: &[u64]| {
-        sizes.iter().map(|size| Fragment { size: Some(*size), borrowed: Default::default() }).collect()
-    };
+    let fragments =
+        |sizes: &[u64]| sizes.iter().map(|size| Fragment { size: Some(*size), borrowed: Default::default() }).collect();
     let copies = sizes.iter().map(|sizes| SlpCopy {
         copy_type: "DUPLICATE".into(),
         state: "IN_PROCESS".into(),

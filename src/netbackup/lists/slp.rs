@@ -44,7 +44,10 @@ record! {
 impl SlpImage<'_> {
     /// How large the image is, in the unit of `fragmentSize`: as large as its largest copy. `None`: no copy says.
     pub(crate) fn size(&self) -> Option<u64> {
-        self.copies.iter().filter_map(|copy| copy.fragments.iter().filter_map(|part| part.size).reduce(u64::saturating_add)).max()
+        self.copies
+            .iter()
+            .filter_map(|copy| copy.fragments.iter().filter_map(|part| part.size).reduce(u64::saturating_add))
+            .max()
     }
 
     /// Whether a copy was tried again.
