@@ -1,3 +1,5 @@
+//! Hosts and paused clients against the simulated primary.
+
 use std::sync::Arc;
 use std::time::Duration;
 
