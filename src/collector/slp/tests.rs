@@ -1,3 +1,5 @@
+//! The backlog and the definitions against the simulated primary.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use super::super::filter::{Attribute, Kind, Ops};
 use super::super::release::Release;
 use super::super::world::names::CLIENTS;
 use super::super::world::time::iso;
-use super::{Listing, Object, Scene, Shape};
+use super::{Listing, Object, Scene, Shape, pick, put};
 
 const SALT: u64 = 0x4057;
 /// How often a host is upgraded.
@@ -73,15 +73,15 @@ fn host(scene: &Scene, index: usize) -> Value {
     let host_type = match index {
         0 => "PRIMARY_SERVER",
         1..=MEDIA_SERVERS => "MEDIA_SERVER",
-        _ if index % 29 == 0 => "NOT_DEFINED",
+        _ if index.is_multiple_of(29) => "NOT_DEFINED",
         _ => "CLIENT",
     };
-    // Four in five have been upgraded or will be, one after the other, and then it all begins again.
+    // A quarter have been upgraded, most others will be, one after the other, and then it all begins again.
     let turn = dice.i64(0..scene.sizes.hosts.max(1) as i64 * 5 / 4 + 1);
     let round = scene.sizes.hosts.max(1) as i64;
-    let upgraded = index <= MEDIA_SERVERS || turn < (round / 2 + scene.now / UPGRADE_MS).rem_euclid(round);
-    let release = if upgraded { scene.release.name() } else { OLD[index % OLD.len()] };
-    let (os, version, system) = SYSTEMS[if index <= MEDIA_SERVERS { 0 } else { index % SYSTEMS.len() }];
+    let upgraded = index <= MEDIA_SERVERS || turn < round / 4 + (scene.now / UPGRADE_MS).rem_euclid(round);
+    let release = if upgraded { scene.release.name() } else { pick(&OLD, index) };
+    let (os, version, system) = pick(&SYSTEMS, if index <= MEDIA_SERVERS { 0 } else { index });
     let system = if scene.odd_rows && index % 31 == 30 { "odd \"system\" \\ Zürich" } else { system };
     let created = scene.start - dice.i64(1_000..20_000) * HOUR_MS;
     let mut host = json!({
@@ -97,7 +97,7 @@ fn host(scene: &Scene, index: usize) -> Value {
         "cpuArchitecture": "x86_64",
         "hwDescription": format!("{os}, {version}"),
         "installedEEBs": "",
-        "installedPackages": "",
+        "installedPackages": packages(release),
         "vxUpdatePlatform": "",
         "isSecureEnabled": index % 19 != 18,
         "autoReissue": false,
@@ -119,18 +119,23 @@ fn host(scene: &Scene, index: usize) -> Value {
         "trustVersion": "1",
         "lastUpdatedDateTime": scene.now - dice.i64(0..48) * HOUR_MS,
         "createdDateTime": created,
-        "machineType": if index % 3 == 0 { "PHYSICAL" } else { "VIRTUAL" },
-        "hypervisorType": if index % 3 == 0 { "NONE" } else { "VMWARE" },
+        "machineType": if index.is_multiple_of(3) { "PHYSICAL" } else { "VIRTUAL" },
+        "hypervisorType": if index.is_multiple_of(3) { "NONE" } else { "VMWARE" },
         "machineNbuType": "NOT_DEFINED",
-        "dteClientMode": DTE_MODES[dice.usize(0..DTE_MODES.len())],
+        "dteClientMode": pick(&DTE_MODES, dice.usize(..)),
     });
     if scene.release >= Release::R11_0 {
-        host["fipsEnabled"] = ["DISABLED", "DISABLED", "ENABLED", "UNKNOWN"][dice.usize(0..4)].into();
+        put(&mut host, "fipsEnabled", pick(&["DISABLED", "DISABLED", "ENABLED", "UNKNOWN"], dice.usize(..)));
         if index > MEDIA_SERVERS && index % 17 == 16 {
-            host["decommissionedDateTime"] = (scene.start - 100 * HOUR_MS).into();
+            put(&mut host, "decommissionedDateTime", scene.start - 100 * HOUR_MS);
         }
     }
     host
+}
+
+/// As long as such lists are, so that a host has the size that it has in reality.
+fn packages(release: &str) -> String {
+    (0..24).map(|number| format!("netbackup_package_{number:02}={release}-0042;")).collect()
 }
 
 fn paused_clients(scene: &Scene) -> usize {
@@ -153,8 +158,8 @@ fn paused_client(scene: &Scene, index: usize) -> Value {
         "blockedBy": if is_automatic { "system" } else { "backup-admin" },
         "addInLegacyFlag": false,
     });
-    if index % 2 == 0 {
-        attributes["blockedUntilTime"] = iso(paused + 48 * HOUR_MS).into();
+    if index.is_multiple_of(2) {
+        put(&mut attributes, "blockedUntilTime", iso(paused + 48 * HOUR_MS));
     }
     json!({"type": "pausedClient", "id": (index + 1).to_string(), "attributes": attributes})
 }

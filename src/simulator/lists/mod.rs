@@ -293,6 +293,18 @@ impl<'a> Served<'a> {
     }
 }
 
+/// Adds an attribute that not every row has.
+fn put(object: &mut Value, key: &str, value: impl Into<Value>) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(key.to_owned(), value.into());
+    }
+}
+
+/// One of several in turn.
+fn pick<T: Copy + Default>(from: &[T], index: usize) -> T {
+    from.get(index % from.len().max(1)).copied().unwrap_or_default()
+}
+
 /// The rows that a test has put in the place of a list's.
 fn rows_of(listing: &Listing, replaced: &Replaced) -> Option<Vec<Value>> {
     replaced.get(listing.template).and_then(Value::as_array).cloned()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::filter::{Attribute, Kind, Ops};
 use super::super::world::time::iso;
-use super::{Listing, Scene, Shape};
+use super::{Listing, Scene, Shape, put};
 
 const SALT: u64 = 0x51b;
 /// Places for images.
@@ -75,7 +75,7 @@ const POLICIES: [Policy; 5] = [
 impl Policy {
     fn of(index: usize) -> &'static Policy {
         // The last one has no work.
-        &POLICIES[index % (POLICIES.len() - 1)]
+        POLICIES.get(index % (POLICIES.len() - 1)).unwrap_or(&POLICIES[0])
     }
 
     fn is_active(&self, now: i64) -> bool {
@@ -94,7 +94,7 @@ struct Life {
 fn life(scene: &Scene, policy: &Policy, index: usize) -> Life {
     let mut dice = scene.dice(SALT, index);
     // Some are so large, or so unlucky, that they take days.
-    let length = if index % 16 == 0 { dice.i64(2_880..7_200) } else { dice.i64(20..180) } * MINUTE_MS;
+    let length = if index.is_multiple_of(15) { dice.i64(2_880..7_200) } else { dice.i64(20..180) } * MINUTE_MS;
     let phase = (scene.now + dice.i64(0..length)).rem_euclid(length);
     let active = policy.is_active(scene.now);
     let (state, copy_state) = match (phase * 100 / length, active) {
@@ -104,7 +104,7 @@ fn life(scene: &Scene, policy: &Policy, index: usize) -> Life {
         (..60, false) => ("IN_PROCESS|INACTIVE", "IN_PROCESS|INACTIVE"),
         _ => ("COMPLETE", "COPYCOMPLETE"),
     };
-    let retries = if index % 11 == 0 && copy_state != "NOT_STARTED" { dice.i64(1..5) } else { 0 };
+    let retries = if index.is_multiple_of(11) && copy_state != "NOT_STARTED" { dice.i64(1..5) } else { 0 };
     Life { began: scene.now - phase, state, copy_state, retries }
 }
 
@@ -129,7 +129,7 @@ fn image(scene: &Scene, index: usize) -> Value {
         })
     };
     let mut first = copy(1, "BACKUP", "COPYCOMPLETE", "stu-msdp-000");
-    first["fragments"] = (1..=2)
+    let fragments: Vec<Value> = (1..=2)
         .map(|number| {
             json!({
                 "backupId": id,
@@ -143,12 +143,13 @@ fn image(scene: &Scene, index: usize) -> Value {
             })
         })
         .collect();
+    put(&mut first, "fragments", fragments);
     let mut copies = vec![first];
     for (number, operation) in (2..).zip(policy.operations) {
         let mut copy = copy(number, operation.copy, life.copy_state, operation.storage);
-        copy["retryCount"] = life.retries.into();
+        put(&mut copy, "retryCount", life.retries);
         if life.retries > 0 {
-            copy["lastRetryTime"] = iso(scene.now - 2 * MINUTE_MS).into();
+            put(&mut copy, "lastRetryTime", iso(scene.now - 2 * MINUTE_MS));
         }
         copies.push(copy);
     }
@@ -202,7 +203,7 @@ fn policy(scene: &Scene, index: usize) -> Value {
     if policy.pauses {
         // On again, or once more: the next even shift at the latest.
         let shift = scene.now / SHIFT_MS;
-        attributes["activationTime"] = iso((shift + shift % 2) * SHIFT_MS).into();
+        put(&mut attributes, "activationTime", iso((shift + shift % 2) * SHIFT_MS));
     }
     json!({
         "type": "slp",
