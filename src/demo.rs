@@ -100,7 +100,7 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
 fn configuration(primary: &Simulator) -> Result<Config> {
     let mut site = Site::new("demo", primary.base_url().parse()?, Credential::ApiKey(Secret::new(API_KEY.to_owned())));
     for (spec, timing) in &mut site.collectors {
-        *timing = CollectorTiming::of_ttl(if spec.name == "jobs" { JOBS_TTL } else { STORAGE_TTL });
+        *timing = CollectorTiming::of_ttl(if matches!(spec.name, "jobs" | "clients") { JOBS_TTL } else { STORAGE_TTL });
     }
     Ok(Config::of_sites(vec![site]))
 }

@@ -24,7 +24,7 @@ pub(super) fn skip(site: &Site, why: &str) -> Vec<CollectorReport> {
 }
 
 async fn one(site: &Site, client: &Client, spec: &CollectorSpec, trail: &Trail) -> CollectorReport {
-    let Some(collector) = collector::build(spec.name, site, client, false, None) else {
+    let Some(collector) = collector::build(spec.name, site, client, false, None, None) else {
         return report(site, spec, Access::Skipped, "there is no such collector");
     };
     match timeout_at(trail.until, collector.examine()).await {

@@ -1,6 +1,7 @@
 //! What a person calls "jobs" or "storage": each knows its endpoint, how an answer becomes a snapshot, and which
 //! metrics the snapshot means. Adding one is adding a file and a line in [`crate::config::COLLECTORS`] and [`build`].
 
+pub mod clients;
 pub mod jobs;
 mod kept;
 pub mod storage;
@@ -95,6 +96,11 @@ pub trait Collector: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
+    /// What the collector of jobs hands over to that of clients; `None`: it is another one.
+    fn offers(&self) -> Option<Arc<jobs::Offers>> {
+        None
+    }
+
     /// Whether the next poll must end within `poll.timeout`. A first read may last longer: each of its requests is
     /// bounded instead.
     fn is_bounded(&self) -> bool {
@@ -114,7 +120,8 @@ pub trait Collector: Send + Sync + 'static {
 }
 
 /// The collector named `name` of a site; `None`: there is none of that name. `created_samples`: whether its pages say
-/// of each counter since when it counts. `state`: where it keeps what must survive a restart, if anywhere.
+/// of each counter since when it counts. `state`: where it keeps what must survive a restart, if anywhere. `jobs`: what the
+/// site's collector of jobs hands over, which is built first; without it a collector of clients can only be examined.
 #[must_use]
 pub fn build(
     name: &str,
@@ -122,6 +129,7 @@ pub fn build(
     client: &Client,
     created_samples: bool,
     state: Option<&Directory>,
+    jobs: Option<Arc<jobs::Offers>>,
 ) -> Option<Arc<dyn Collector>> {
     let (client, label) = (client.clone(), Arc::clone(&site.name));
     let store = |name| state.map(|directory| directory.store(&label, name));
@@ -129,6 +137,7 @@ pub fn build(
         // It keeps more than what it shows.
         "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
         "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), site, store("storage"))),
+        "clients" => Some(Arc::new(clients::Clients::new(label, client, created_samples, jobs.unwrap_or_default()))),
         _ => None,
     }
 }
@@ -143,7 +152,7 @@ fn kept(collector: impl Collector, site: &config::Site, store: Option<Store>) ->
 
 /// The metric families of every collector.
 pub fn families() -> impl Iterator<Item = &'static Family> {
-    jobs::families::ALL.into_iter().chain(storage::ALL)
+    jobs::families::ALL.into_iter().chain(storage::ALL).chain(clients::ALL)
 }
 
 /// Compresses a page off the runtime's own threads.

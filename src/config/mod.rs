@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::freshness::Limits;
 
 mod base_url;
+mod clients;
 mod credential;
 mod duration;
 mod environment;
@@ -35,6 +36,7 @@ mod web_file;
 #[cfg(test)]
 mod tests;
 
+pub use clients::Clients;
 pub use credential::{Credential, DomainType, Login};
 pub(crate) use credential::{check_key, check_password};
 pub use duration::read_duration;
@@ -59,9 +61,11 @@ pub struct CollectorSpec {
 }
 
 /// Every collector there is.
-pub const COLLECTORS: [CollectorSpec; 2] = [
+pub const COLLECTORS: [CollectorSpec; 3] = [
     CollectorSpec { name: "jobs", on_by_default: true, default_ttl: Duration::from_secs(60) },
     CollectorSpec { name: "storage", on_by_default: true, default_ttl: Duration::from_secs(300) },
+    // Behind the jobs that it reads: see `timing`.
+    CollectorSpec { name: "clients", on_by_default: false, default_ttl: Duration::from_secs(60) },
 ];
 
 /// A whole, checked configuration.
@@ -144,6 +148,8 @@ pub struct Site {
     pub poll: Poll,
     /// The collectors that run, by name, in the order of [`COLLECTORS`].
     pub collectors: Vec<(CollectorSpec, CollectorTiming)>,
+    /// `[clients]`, where the collector of that name is on.
+    pub clients: Option<Clients>,
 }
 
 /// `api_version`.

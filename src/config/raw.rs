@@ -12,6 +12,8 @@ use super::{COLLECTORS, CollectorSpec, Environment, Secret};
 
 /// The most requests at a time to one primary.
 const MOST_POLL_REQUESTS: usize = 64;
+/// The most clients that are told of one by one.
+const MOST_CLIENTS: usize = 100_000;
 /// The most scrapes at a time.
 pub(super) const MOST_WEB_REQUESTS: usize = 100_000;
 
@@ -22,6 +24,7 @@ pub(super) struct Raw {
     pub(super) health_timeout: Field<Duration>,
     pub(super) state_directory: Field<String>,
     pub(super) telemetry: RawTelemetry,
+    pub(super) clients: RawClients,
     pub(super) poll: RawPoll,
     pub(super) collectors: RawCollectors,
     /// `None`: the list is no list, which has been told.
@@ -42,6 +45,13 @@ pub(super) struct RawTelemetry {
     pub(super) otlp_endpoint: Field<String>,
     pub(super) sample_ratio: Field<f64>,
     pub(super) headers_file: Field<String>,
+}
+
+/// `[clients]`.
+pub(super) struct RawClients {
+    pub(super) max: Field<usize>,
+    pub(super) include: Field<Vec<Typed<String>>>,
+    pub(super) exclude: Field<Vec<Typed<String>>>,
 }
 
 /// `[poll]` or `[site.poll]`.
@@ -139,11 +149,12 @@ impl Raw {
         let state_directory = state.string(reader, "directory");
         state.finish(reader);
         let telemetry = RawTelemetry::read(root.section(reader, "telemetry"), reader);
+        let clients = RawClients::read(root.section(reader, "clients"), reader);
         let poll = RawPoll::read(root.section(reader, "poll"), reader);
         let collectors = RawCollectors::read(root.section(reader, "collectors"), reader);
         let sites = root.sections(reader, "site");
         let sites = sites.map(|sites| sites.into_iter().map(|site| RawSite::read(site, reader)).collect());
-        Raw { web, health_ttl, health_timeout, state_directory, telemetry, poll, collectors, sites }
+        Raw { web, health_ttl, health_timeout, state_directory, telemetry, clients, poll, collectors, sites }
     }
 }
 
@@ -169,6 +180,18 @@ impl RawTelemetry {
             headers_file: telemetry.string(reader, "headers_file"),
         };
         telemetry.finish(reader);
+        raw
+    }
+}
+
+impl RawClients {
+    fn read(mut clients: Section<'_>, reader: &mut Reader<'_>) -> RawClients {
+        let raw = RawClients {
+            max: clients.count(reader, "max", 1..=MOST_CLIENTS),
+            include: clients.strings(reader, "include"),
+            exclude: clients.strings(reader, "exclude"),
+        };
+        clients.finish(reader);
         raw
     }
 }

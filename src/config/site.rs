@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::{Mistakes, Spot};
 use super::raw::{RawCollectors, RawPoll, RawSite, RawTls};
 use super::reader::{Field, Typed};
-use super::{ApiVersionChoice, COLLECTORS, CollectorTiming, Credential, Poll, Site, Tls};
+use super::{ApiVersionChoice, COLLECTORS, Clients, CollectorTiming, Credential, Poll, Site, Tls};
 use super::{base_url, credential, files, timing};
 
 /// The API versions that can be fixed.
@@ -25,6 +25,7 @@ impl Site {
             tls: Tls::default(),
             poll: Poll::default(),
             collectors: COLLECTORS.map(|spec| (spec, CollectorTiming::of_ttl(spec.default_ttl))).to_vec(),
+            clients: Some(Clients::default()),
         }
     }
 }
@@ -46,7 +47,7 @@ impl Site {
 /// What a site means; `None` when a part without a default is missing or wrong, which is noted.
 pub(super) fn resolve(
     raw: &RawSite,
-    (poll, collectors): (&RawPoll, &RawCollectors),
+    (poll, collectors, clients): (&RawPoll, &RawCollectors, &Clients),
     directory: &Path,
     mistakes: &mut Mistakes,
 ) -> Option<Site> {
@@ -64,6 +65,7 @@ pub(super) fn resolve(
     if enabled.is_empty() {
         mistakes.warn(&raw.spot, "every collector is off: nothing but the health of this site is shown");
     }
+    let clients = enabled.iter().any(|(spec, _)| spec.name == "clients").then(|| clients.clone());
     Some(Site {
         name: name?,
         url: url?,
@@ -72,6 +74,7 @@ pub(super) fn resolve(
         tls,
         poll: poll_settings,
         collectors: enabled,
+        clients,
     })
 }
 

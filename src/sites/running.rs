@@ -179,7 +179,8 @@ impl Running {
         let mut sources = Vec::new();
         for (spec, timing) in &site.collectors {
             let created = settings.created_samples;
-            let built = collector::build(spec.name, site, &client, created, self.state.as_ref());
+            let jobs = sources.iter().find_map(|source: &Source| source.collector.offers());
+            let built = collector::build(spec.name, site, &client, created, self.state.as_ref(), jobs);
             let Some(mut collector) = built else { continue };
             let slot = match same.and_then(|same| Some((same, same.source(spec.name)?))) {
                 // What a primary asked of those credentials still holds.
