@@ -121,7 +121,7 @@ pub trait Collector: Send + Sync + 'static {
 
 /// The collector named `name` of a site; `None`: there is none of that name. `created_samples`: whether its pages say
 /// of each counter since when it counts. `state`: where it keeps what must survive a restart, if anywhere. `jobs`: what the
-/// site's collector of jobs hands over, which is built first; without it a collector of clients can only be examined.
+/// site's collector of jobs hands over, which is built first; without it a collector of clients has nothing to show.
 #[must_use]
 pub fn build(
     name: &str,
@@ -137,7 +137,7 @@ pub fn build(
         // It keeps more than what it shows.
         "jobs" => Some(Arc::new(jobs::Jobs::new(site, client, created_samples, store("jobs")))),
         "storage" => Some(kept(storage::Storage::new(Arc::clone(&label), client), site, store("storage"))),
-        "clients" => Some(Arc::new(clients::Clients::new(label, client, created_samples, jobs.unwrap_or_default()))),
+        "clients" => Some(Arc::new(clients::Clients::new(label, created_samples, jobs.unwrap_or_default()))),
         _ => None,
     }
 }

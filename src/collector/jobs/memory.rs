@@ -145,5 +145,8 @@ pub fn read_state(bytes: &[u8]) -> usize {
     let _ = feed.restored(None);
     let mut page = Page::new("any").with_created(true);
     render(&mut page, &feed, Facts { lookback });
+    if let Some(view) = feed.window.view_of_clients(Stamp::now()) {
+        crate::collector::clients::render(&mut page, &view);
+    }
     page.finish().series()
 }

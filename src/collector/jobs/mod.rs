@@ -42,7 +42,6 @@ mod window;
 
 pub use clients::{Offer, Offers, View};
 pub use counters::Outcome;
-pub use examine::examine;
 pub use memory::{STATE_FILE, read_state};
 
 /// The jobs collector of one site.

@@ -44,7 +44,7 @@ pub struct Record {
     /// When the last job ended, in Unix seconds.
     pub last_attempt_s: Option<u32>,
     /// Finished jobs by status, in the order of the status.
-    pub statuses: Vec<(Option<i32>, u64)>,
+    pub statuses: Vec<(Option<i32>, u32)>,
     /// Failures since the last success.
     failures: Failures,
 }
@@ -72,6 +72,7 @@ impl Client {
         let at = match self.find(&policy, &job_type) {
             Ok(at) => at,
             Err(at) => {
+                self.entries.reserve_exact(1);
                 self.entries.insert(at, Entry { policy, job_type, record: new, is_dirty: true });
                 at
             }
@@ -95,7 +96,11 @@ impl Entry {
                     *jobs = jobs.saturating_add(1);
                 }
             }
-            Err(at) => statuses.insert(at, (status, 1)),
+            Err(at) => {
+                // Most keys know one or two.
+                statuses.reserve_exact(1);
+                statuses.insert(at, (status, 1));
+            }
         }
     }
 
@@ -151,7 +156,7 @@ impl Record {
     /// Finished jobs with this outcome.
     pub fn jobs(&self, outcome: Outcome) -> u64 {
         let of_outcome = self.statuses.iter().filter(|(status, _)| Outcome::of(*status) == outcome);
-        of_outcome.fold(0, |sum, (_, jobs)| sum.saturating_add(*jobs))
+        of_outcome.fold(0, |sum, (_, jobs)| sum.saturating_add(u64::from(*jobs)))
     }
 
     /// Foreign bytes may say anything: what is searched must be in order.
@@ -172,6 +177,7 @@ impl Failures {
             self.ends.remove(0);
         }
         let at = self.ends.partition_point(|end| *end <= at_s);
+        self.ends.reserve_exact(1);
         self.ends.insert(at, at_s);
     }
 

@@ -254,14 +254,14 @@ fn what_clients_cost() {
         crate::collector::clients::render(&mut page, view);
         page.finish()
     };
-    let before = resident_kb();
-    let mut ledger = any();
     let all: Vec<(String, String, &str)> = (0..20_000)
         .map(|key| {
             let (client, policy) = (format!("client-{:05}.example.com", key / 4), format!("policy-{:03}", key % 401));
             (client, policy, ["BACKUP", "SNAPSHOT"][key % 2])
         })
         .collect();
+    let before = resident_kb();
+    let mut ledger = any();
     for round in 0..3 {
         for (at, (client, policy, job_type)) in all.iter().enumerate() {
             let job = Job { client, policy, job_type };
@@ -271,7 +271,7 @@ fn what_clients_cost() {
             ledger.ended(job, end);
         }
     }
-    println!("ledger: {} keys, {} KiB resident with the names of this test", ledger.keys, resident_kb() - before);
+    println!("ledger: {} keys, {} KiB resident", ledger.keys, resident_kb() - before);
     let started = std::time::Instant::now();
     let bytes: usize = ledger.everything().map(|part| part.write_behind(Vec::new()).unwrap().len()).sum();
     println!("kept as a whole: {bytes} bytes, {:?}", started.elapsed());
@@ -388,7 +388,7 @@ proptest! {
         for (name, client) in window.clients().unwrap().all() {
             for entry in &client.entries {
                 let record = &entry.record;
-                let counts = record.statuses.iter().map(|(status, jobs)| (status.map(i64::from), *jobs)).collect();
+                let counts = record.statuses.iter().map(|(status, jobs)| (status.map(i64::from), u64::from(*jobs))).collect();
                 let times = (record.last_success_s.map(since), record.last_attempt_s.map(since));
                 let known: Known = (counts, times.0, times.1, record.failures_in_a_row());
                 found.insert((name.to_string(), entry.policy.to_string()), known);

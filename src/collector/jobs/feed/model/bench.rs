@@ -298,8 +298,9 @@ impl Bench {
         assert_eq!(pairs, world.ledger.pairs, "counters, and what should have been counted");
         assert_eq!(statuses, world.ledger.statuses, "counters by status, and what should have been counted");
         if self.settings.clients.is_some() {
-            let of =
-                |(key, record): (Key, Record)| record.statuses.into_iter().map(move |(s, n)| ((key.clone(), s), n));
+            let of = |(key, record): (Key, Record)| {
+                record.statuses.into_iter().map(move |(status, jobs)| ((key.clone(), status), u64::from(jobs)))
+            };
             let clients: BTreeMap<_, _> = self.clients().into_iter().flat_map(of).collect();
             assert_eq!(clients, world.ledger.clients, "counters by client, and what should have been counted");
         }

@@ -28,7 +28,7 @@ async fn job(bench: &mut Bench, status: i64) {
 fn known(bench: &Bench) -> (u64, u64, bool) {
     let clients = bench.clients();
     let [(_, record)] = clients.as_slice() else { panic!("{clients:?}") };
-    let jobs = record.statuses.iter().map(|(_, jobs)| jobs).sum();
+    let jobs = record.statuses.iter().map(|(_, jobs)| u64::from(*jobs)).sum();
     (jobs, record.failures_in_a_row(), record.last_success_s.is_some())
 }
 
@@ -67,6 +67,31 @@ async fn a_ledger_that_is_switched_on_knows_the_window_and_counts_from_then_on()
     assert!(bench.poll(&Poll::quiet()).await);
     assert_eq!(known(&bench), (0, 0, true));
     bench.settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_without_a_ledger_is_what_it_always_was() {
+    let mut bench = Bench::new(Duration::from_secs(3 * 3600));
+    bench.restart_with_clients(None);
+    job(&mut bench, 0).await;
+    let received = std::time::SystemTime::now();
+    let frame = |bench: &mut Bench| {
+        let (mut plain, mut bytes) = (Vec::new(), Vec::new());
+        let told: Result<(), postcard::Error> = bench.feed.everything(received, |kept| {
+            plain.push(postcard::to_allocvec(kept)?);
+            bytes.push(kept.to_bytes()?);
+            Ok(())
+        });
+        told.unwrap();
+        (plain, bytes)
+    };
+    let (plain, bytes) = frame(&mut bench);
+    assert_eq!(plain, bytes);
+    bench.restart_with_clients(Some(Clients::default()));
+    assert!(bench.poll(&Poll::quiet()).await);
+    let (plain, bytes) = frame(&mut bench);
+    // Whoever knows no ledger reads the same.
+    assert!(plain.iter().zip(&bytes).all(|(plain, bytes)| bytes.len() > plain.len() && bytes.starts_with(plain)));
 }
 
 #[tokio::test(start_paused = true)]
