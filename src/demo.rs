@@ -102,7 +102,8 @@ fn configuration(primary: &Simulator) -> Result<Config> {
     let mut site = Site::new("demo", primary.base_url().parse()?, Credential::ApiKey(Secret::new(API_KEY.to_owned())))
         .with_all_collectors();
     for (spec, timing) in &mut site.collectors {
-        *timing = CollectorTiming::of_ttl(if spec.name == "jobs" { JOBS_TTL } else { OTHER_TTL });
+        let ttl = if matches!(spec.name, "jobs" | "clients") { JOBS_TTL } else { OTHER_TTL };
+        *timing = CollectorTiming::of_ttl(ttl);
     }
     Ok(Config::of_sites(vec![site]))
 }

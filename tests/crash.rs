@@ -16,10 +16,13 @@ use std::time::{Duration, Instant};
 use netbackup_exporter::simulator::{Control, Job, Options, Simulator};
 use support::{Exporter, Labels, Samples};
 
+const CLIENT_JOBS: &str = "netbackup_client_jobs_finished_total";
+
 /// Counters that must never fall, histograms included.
 fn counters(samples: &Samples) -> BTreeMap<(String, Labels), f64> {
     let is_counter = |name: &str| {
         (name.starts_with("netbackup_jobs_") && name.ends_with("_total"))
+            || name == CLIENT_JOBS
             || name.starts_with("netbackup_job_duration_seconds")
     };
     samples.values.iter().filter(|((name, _), _)| is_counter(name)).map(|(key, value)| (key.clone(), *value)).collect()
@@ -46,6 +49,8 @@ async fn work(control: Control, mut stop: tokio::sync::watch::Receiver<bool>) ->
                 policy_type: Some("VMWARE".into()),
                 state: Some("ACTIVE".into()),
                 start: Some(now - now.rem_euclid(1000)),
+                client_name: if status == 96 { "bad" } else { "good" }.into(),
+                policy_name: "crash".into(),
                 ..Job::default()
             };
             open.push((control.insert_job(job), status));
@@ -75,12 +80,12 @@ async fn no_kill_loses_or_doubles_a_job() {
     let control = primary.control().clone();
     let directory = tempfile::tempdir().unwrap();
     let config = format!(
-        "[poll]\njobs_ttl = \"100ms\"\n[collectors]\nstorage = false\n[state]\ndirectory = \"{}\"\n[[site]]\nname = \
+        "[poll]\njobs_ttl = \"100ms\"\nclients_ttl = \"100ms\"\n[collectors]\nstorage = false\nclients = true\n[state]\ndirectory = \"{}\"\n[[site]]\nname = \
          \"paris\"\nurl = \"{}\"\napi_key = \"{key}\"\n",
         directory.path().join("state").display(),
         primary.base_url()
     );
-    let succeeded = |s: &Samples| s.get("netbackup_collector_success", &[]) == Some(1.0);
+    let succeeded = |s: &Samples| s.sum("netbackup_collector_success", &[]) == 2.0;
     let mut exporter = Exporter::start(&config);
     exporter.until("the baseline", succeeded).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -104,11 +109,15 @@ async fn no_kill_loses_or_doubles_a_job() {
     let done = working.await.unwrap();
     let total: u64 = done.values().sum();
     let count = |s: &Samples| s.sum("netbackup_jobs_finished_total", &[]);
-    let samples = exporter.until("every job", |s| succeeded(s) && count(s) >= total as f64).await;
+    let of_clients = |s: &Samples| s.sum(CLIENT_JOBS, &[("policy", "crash")]);
+    let is_all = |s: &Samples| count(s) >= total as f64 && of_clients(s) >= total as f64;
+    let samples = exporter.until("every job", |s| succeeded(s) && is_all(s)).await;
     assert_none_fell(&mut before, &samples);
     tokio::time::sleep(Duration::from_millis(500)).await;
     let samples = exporter.scrape().await;
     assert_eq!(count(&samples), total as f64, "none twice");
+    assert_eq!(of_clients(&samples), total as f64, "none twice for its client");
+    assert_eq!(samples.sum(CLIENT_JOBS, &[("client", "bad"), ("outcome", "failed")]), done[&96] as f64);
     for (status, jobs) in &done {
         let status = status.to_string();
         let labels = [("status", status.as_str())];

@@ -76,7 +76,8 @@ async fn shown(
     let key = Credential::ApiKey(Secret::new(Options::default().api_key));
     let site = Site::new("paris", primary.base_url().parse().unwrap(), key).with_all_collectors();
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
-    let collector = collector::build(name, &site, &client, Display { go_names, ..Display::default() }, None).unwrap();
+    let collector =
+        collector::build(name, &site, &client, Display { go_names, ..Display::default() }, None, None).unwrap();
     let timing = CollectorTiming::of_ttl(std::time::Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
     let polled =

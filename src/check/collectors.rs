@@ -10,12 +10,27 @@ use crate::config::{COLLECTORS, CollectorSpec, Site};
 use crate::netbackup::{Client, Error};
 use crate::reason::Reason;
 
+const JOBS: &str = "jobs";
+/// What it shows comes from the jobs.
+const CLIENTS: &str = "clients";
+
 /// Asks all of them side by side.
 pub(super) async fn examine(site: &Site, client: &Client, trail: &Trail) -> Vec<CollectorReport> {
     if trail.left().is_zero() {
         return skip(site, "not asked: what came before took all the time of the site");
     }
-    join_all(COLLECTORS.iter().map(|spec| one(site, client, spec, trail))).await
+    let asked = COLLECTORS.iter().filter(|spec| spec.name != CLIENTS);
+    let mut reports = join_all(asked.map(|spec| one(site, client, spec, trail))).await;
+    // The same requests once more would say the same.
+    let jobs = reports.iter().find(|report| report.collector == JOBS).cloned();
+    for (at, spec) in COLLECTORS.iter().enumerate().filter(|(_, spec)| spec.name == CLIENTS) {
+        if let Some(jobs) = &jobs {
+            let message = format!("read from the jobs: {}", jobs.message);
+            let report = CollectorReport { collector: spec.name, enabled: is_on(site, spec), message, ..jobs.clone() };
+            reports.insert(at.min(reports.len()), report);
+        }
+    }
+    reports
 }
 
 /// None of them was asked.
@@ -24,7 +39,7 @@ pub(super) fn skip(site: &Site, why: &str) -> Vec<CollectorReport> {
 }
 
 async fn one(site: &Site, client: &Client, spec: &CollectorSpec, trail: &Trail) -> CollectorReport {
-    let Some(collector) = collector::build(spec.name, site, client, Display::default(), None) else {
+    let Some(collector) = collector::build(spec.name, site, client, Display::default(), None, None) else {
         return report(site, spec, Access::Skipped, "there is no such collector");
     };
     match timeout_at(trail.until, collector.examine()).await {

@@ -22,7 +22,7 @@ async fn poll(name: &str, primary: &Simulator) -> Result<Polled, Failure> {
     let key = Credential::ApiKey(Secret::new(Options::default().api_key));
     let site = Site::new("paris", primary.base_url().parse().unwrap(), key).with_all_collectors();
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
-    let collector = build(name, &site, &client, Display::default(), None).unwrap();
+    let collector = build(name, &site, &client, Display::default(), None, None).unwrap();
     let timing = CollectorTiming::of_ttl(Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
     collector.poll(&context).await

@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod anomalies;
 pub mod catalog;
+pub mod clients;
 pub mod compat;
 pub mod disk_pools;
 pub mod events;
@@ -72,7 +73,7 @@ pub struct About {
 }
 
 /// Every collector, in the order of [`crate::config::COLLECTORS`].
-pub static ALL: [&About; 16] = [
+pub static ALL: [&About; 17] = [
     &jobs::ABOUT,
     &storage::ABOUT,
     &disk_pools::ABOUT,
@@ -89,6 +90,7 @@ pub static ALL: [&About; 16] = [
     &slo::ABOUT,
     &licensing::ABOUT,
     &hosts::ABOUT,
+    &clients::ABOUT,
 ];
 
 /// What a key may see of a source, for `check`.
@@ -169,6 +171,11 @@ pub trait Collector: Send + Sync + 'static {
         false
     }
 
+    /// What the collector of jobs hands over to that of clients; `None`: it is another one.
+    fn offers(&self) -> Option<Arc<jobs::Offers>> {
+        None
+    }
+
     /// Whether the next poll must end within `poll.timeout`. A first read may last longer: each of its requests is
     /// bounded instead.
     fn is_bounded(&self) -> bool {
@@ -188,7 +195,8 @@ pub trait Collector: Send + Sync + 'static {
 }
 
 /// The collector named `name` of a site; `None`: there is none of that name. `state`: where it keeps what must survive a
-/// restart, if anywhere.
+/// restart, if anywhere. `jobs`: what the site's collector of jobs hands over, which is built first; without it a collector
+/// of clients has nothing to show.
 #[must_use]
 pub fn build(
     name: &str,
@@ -196,6 +204,7 @@ pub fn build(
     client: &Client,
     display: Display,
     state: Option<&Directory>,
+    jobs: Option<Arc<jobs::Offers>>,
 ) -> Option<Arc<dyn Collector>> {
     let place = Place { site, client, display, state };
     Some(match name {
@@ -216,6 +225,7 @@ pub fn build(
         "slo" => place.whole(slo::Slo::new(site)),
         "licensing" => place.whole(licensing::Licensing::new(site)),
         "hosts" => place.whole(hosts::Hosts::new(site)),
+        "clients" => Arc::new(clients::Clients::new(Arc::clone(&site.name), display, jobs.unwrap_or_default())),
         _ => return None,
     })
 }

@@ -356,7 +356,7 @@ pub(super) mod tests {
         let client = Client::new(&site, Arc::default()).unwrap();
         let timing = CollectorTiming::of_ttl(std::time::Duration::from_secs(60));
         let slot = crate::cache::Slot::new("any", timing.ttl, timing.limits, crate::cache::Generation::default());
-        let collector = super::super::build(name, &site, &client, Display::default(), None).unwrap();
+        let collector = super::super::build(name, &site, &client, Display::default(), None, None).unwrap();
         let polled = collector.poll(&PollContext::new(slot)).await.unwrap();
         let requests = primary.control().request_counts().get(template).copied().unwrap_or(0);
         primary.stop().await;

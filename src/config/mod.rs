@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::freshness::Limits;
 
 mod base_url;
+mod clients;
 mod credential;
 mod duration;
 mod environment;
@@ -35,6 +36,7 @@ mod web_file;
 #[cfg(test)]
 mod tests;
 
+pub use clients::Clients;
 pub use credential::{Credential, DomainType, Login};
 pub(crate) use credential::{check_key, check_password};
 pub use duration::read_duration;
@@ -59,7 +61,7 @@ pub struct CollectorSpec {
 }
 
 /// Every collector there is.
-pub const COLLECTORS: [CollectorSpec; 16] = [
+pub const COLLECTORS: [CollectorSpec; 17] = [
     CollectorSpec::new("jobs", true, 60),
     CollectorSpec::new("storage", true, 300),
     CollectorSpec::new("disk_pools", false, 300),
@@ -76,6 +78,8 @@ pub const COLLECTORS: [CollectorSpec; 16] = [
     CollectorSpec::new("slo", false, 3600),
     CollectorSpec::new("licensing", false, 21600),
     CollectorSpec::new("hosts", false, 3600),
+    // Behind the jobs that it reads: see `timing`.
+    CollectorSpec::new("clients", false, 60),
 ];
 
 impl CollectorSpec {
@@ -173,6 +177,8 @@ pub struct Site {
     pub poll: Poll,
     /// The collectors that run, by name, in the order of [`COLLECTORS`].
     pub collectors: Vec<(CollectorSpec, CollectorTiming)>,
+    /// `[clients]`, where the collector of that name is on.
+    pub clients: Option<Clients>,
 }
 
 /// `api_version`.

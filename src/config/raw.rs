@@ -12,6 +12,8 @@ use super::{COLLECTORS, CollectorSpec, Environment, Secret};
 
 /// The most requests at a time to one primary.
 const MOST_POLL_REQUESTS: usize = 64;
+/// The most clients that are told of one by one.
+const MOST_CLIENTS: usize = 100_000;
 /// The most scrapes at a time.
 pub(super) const MOST_WEB_REQUESTS: usize = 100_000;
 
@@ -23,6 +25,7 @@ pub(super) struct Raw {
     pub(super) state_directory: Field<String>,
     pub(super) telemetry: RawTelemetry,
     pub(super) go_exporter_names: Field<bool>,
+    pub(super) clients: RawClients,
     pub(super) poll: RawPoll,
     pub(super) collectors: RawCollectors,
     /// `None`: the list is no list, which has been told.
@@ -43,6 +46,13 @@ pub(super) struct RawTelemetry {
     pub(super) otlp_endpoint: Field<String>,
     pub(super) sample_ratio: Field<f64>,
     pub(super) headers_file: Field<String>,
+}
+
+/// `[clients]`.
+pub(super) struct RawClients {
+    pub(super) max: Field<usize>,
+    pub(super) include: Field<Vec<Typed<String>>>,
+    pub(super) exclude: Field<Vec<Typed<String>>>,
 }
 
 /// `[poll]` or `[site.poll]`.
@@ -143,11 +153,23 @@ impl Raw {
         let mut compat = root.section(reader, "compat");
         let go_exporter_names = compat.boolean(reader, "go_exporter_names");
         compat.finish(reader);
+        let clients = RawClients::read(root.section(reader, "clients"), reader);
         let poll = RawPoll::read(root.section(reader, "poll"), reader);
         let collectors = RawCollectors::read(root.section(reader, "collectors"), reader);
         let sites = root.sections(reader, "site");
         let sites = sites.map(|sites| sites.into_iter().map(|site| RawSite::read(site, reader)).collect());
-        Raw { web, health_ttl, health_timeout, state_directory, telemetry, go_exporter_names, poll, collectors, sites }
+        Raw {
+            web,
+            health_ttl,
+            health_timeout,
+            state_directory,
+            telemetry,
+            go_exporter_names,
+            clients,
+            poll,
+            collectors,
+            sites,
+        }
     }
 }
 
@@ -173,6 +195,18 @@ impl RawTelemetry {
             headers_file: telemetry.string(reader, "headers_file"),
         };
         telemetry.finish(reader);
+        raw
+    }
+}
+
+impl RawClients {
+    fn read(mut clients: Section<'_>, reader: &mut Reader<'_>) -> RawClients {
+        let raw = RawClients {
+            max: clients.count(reader, "max", 1..=MOST_CLIENTS),
+            include: clients.strings(reader, "include"),
+            exclude: clients.strings(reader, "exclude"),
+        };
+        clients.finish(reader);
         raw
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::{Mistakes, Spot};
 use super::raw::{RawCollectors, RawPoll, RawSite, RawTls};
 use super::reader::{Field, Typed};
-use super::{ApiVersionChoice, COLLECTORS, CollectorSpec, CollectorTiming, Credential, Poll, Site, Tls};
+use super::{ApiVersionChoice, COLLECTORS, Clients, CollectorSpec, CollectorTiming, Credential, Poll, Site, Tls};
 use super::{base_url, credential, files, timing};
 
 /// The API versions that can be fixed.
@@ -25,13 +25,14 @@ impl Site {
             tls: Tls::default(),
             poll: Poll::default(),
             collectors: Site::collectors_where(|spec| spec.on_by_default),
+            clients: None,
         }
     }
 
     /// The same site with every collector on.
     #[must_use]
     pub fn with_all_collectors(self) -> Site {
-        Site { collectors: Site::collectors_where(|_| true), ..self }
+        Site { collectors: Site::collectors_where(|_| true), clients: Some(Clients::default()), ..self }
     }
 
     fn collectors_where(on: impl Fn(&CollectorSpec) -> bool) -> Vec<(CollectorSpec, CollectorTiming)> {
@@ -57,7 +58,7 @@ impl Site {
 /// What a site means; `None` when a part without a default is missing or wrong, which is noted.
 pub(super) fn resolve(
     raw: &RawSite,
-    (poll, collectors): (&RawPoll, &RawCollectors),
+    (poll, collectors, clients): (&RawPoll, &RawCollectors, &Clients),
     directory: &Path,
     mistakes: &mut Mistakes,
 ) -> Option<Site> {
@@ -75,6 +76,7 @@ pub(super) fn resolve(
     if enabled.is_empty() {
         mistakes.warn(&raw.spot, "every collector is off: nothing but the health of this site is shown");
     }
+    let clients = enabled.iter().any(|(spec, _)| spec.name == "clients").then(|| clients.clone());
     Some(Site {
         name: name?,
         url: url?,
@@ -83,6 +85,7 @@ pub(super) fn resolve(
         tls,
         poll: poll_settings,
         collectors: enabled,
+        clients,
     })
 }
 

@@ -9,6 +9,8 @@ use super::reader::{Field, Typed};
 use super::{COLLECTORS, CollectorSpec, CollectorTiming, Poll};
 use crate::freshness::Limits;
 
+const JOBS: &str = "jobs";
+const CLIENTS: &str = "clients";
 /// `expire_after` is by default not below this: short TTLs do not make data vanish during a short outage.
 const SHORTEST_DEFAULT_EXPIRY: Duration = Duration::from_secs(15 * 60);
 
@@ -51,14 +53,45 @@ pub(super) fn collectors(
     let all = Field::first([&site.all, &global.all]).or(false);
     let switches = site.each.iter().zip(&global.each);
     let timings = site_poll.timings.iter().zip(&global_poll.timings);
-    let mut enabled = Vec::new();
+    let mut enabled: Vec<(CollectorSpec, CollectorTiming)> = Vec::new();
     for ((spec, (site, global)), (site_timing, global_timing)) in COLLECTORS.into_iter().zip(switches).zip(timings) {
-        if Field::first([site, global]).or(all || spec.on_by_default) {
-            let timing = timing(spec, (site_timing, global_timing), (site_poll, global_poll), mistakes);
-            enabled.push((spec, timing));
+        let switch = Field::first([site, global]);
+        if switch.or(all || spec.on_by_default) {
+            let jobs = enabled.iter().find(|(on, _)| on.name == JOBS).map(|(_, timing)| timing.ttl);
+            let is_ready = spec.name != CLIENTS || behind_jobs(switch, jobs, [site_timing, global_timing], mistakes);
+            if is_ready {
+                let least = jobs.filter(|_| spec.name == CLIENTS).unwrap_or_default();
+                let known = CollectorSpec { default_ttl: spec.default_ttl.max(least), ..spec };
+                let timing = timing(known, (site_timing, global_timing), (site_poll, global_poll), mistakes);
+                enabled.push((spec, timing));
+            }
         }
     }
     enabled
+}
+
+/// Whether the collector of clients can run: it asks nothing of a primary, and shows what that of jobs has read, so it
+/// needs that one and cannot be newer. `jobs`: the TTL of that one, where it is on.
+fn behind_jobs(
+    switch: &Field<bool>,
+    jobs: Option<Duration>,
+    timings: [&RawTiming; 2],
+    mistakes: &mut Mistakes,
+) -> bool {
+    let Some(jobs_ttl) = jobs else {
+        // With `all` whatever can be had is meant.
+        if let Some(typed) = switch.given() {
+            let message = "the collector clients reads the job feed: switch on jobs too, or clients off";
+            mistakes.error(&typed.spot, message);
+        }
+        return false;
+    };
+    let ttl = Field::first(timings.map(|timing| &timing.ttl));
+    if let Some(typed) = ttl.given().filter(|typed| typed.value < jobs_ttl) {
+        let message = "must not be below jobs_ttl: the collector clients shows what that of jobs has read";
+        mistakes.error(&typed.spot, message);
+    }
+    true
 }
 
 fn timing(

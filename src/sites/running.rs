@@ -178,7 +178,8 @@ impl Running {
         client.begin(site, same.map(|same| &same.client));
         let mut sources = Vec::new();
         for (spec, timing) in &site.collectors {
-            let built = collector::build(spec.name, site, &client, settings.display, self.state.as_ref());
+            let jobs = sources.iter().find_map(|source: &Source| source.collector.offers());
+            let built = collector::build(spec.name, site, &client, settings.display, self.state.as_ref(), jobs);
             let Some(mut collector) = built else { continue };
             let slot = match same.and_then(|same| Some((same, same.source(spec.name)?))) {
                 // What a primary asked of those credentials still holds.

@@ -25,7 +25,7 @@ async fn poll(primary: &Simulator, request_timeout: Duration) -> Result<Polled, 
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
     let timing = CollectorTiming::of_ttl(Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
-    build("hosts", &site, &client, Display::default(), None).unwrap().poll(&context).await
+    build("hosts", &site, &client, Display::default(), None, None).unwrap().poll(&context).await
 }
 
 /// The sum of all series of a family.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::audit::Audit;
+use super::clients::Ledger;
 use super::clock::{Now, ServerClock, own_ms};
 use super::cold::ColdRead;
 use super::lateness::Lateness;
@@ -21,6 +22,7 @@ use super::primary::{Identity, Primary};
 use super::window::Window;
 use crate::clock::unix_ms;
 use crate::collector::PollContext;
+use crate::config;
 use crate::reason::Failure;
 
 mod baseline;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub walkers: usize,
     /// Whether the window keeps what only the names of the Go exporter show.
     pub go_names: bool,
+    /// Of which clients a ledger is kept; `None`: there is none.
+    pub clients: Option<config::Clients>,
 }
 
 /// The job feed of one site: the window and how far it has been read.
@@ -105,7 +109,8 @@ struct Watermark {
 impl Feed {
     /// A feed that has read nothing.
     pub fn new(settings: Settings) -> Feed {
-        let window = Window::new(settings.lookback).with_ratios(settings.go_names);
+        let clients = settings.clients.clone().map(|clients| Ledger::new(clients, settings.lookback));
+        let window = Window::new(settings.lookback).with_ratios(settings.go_names).with_clients(clients);
         Feed {
             settings,
             window,
@@ -194,7 +199,7 @@ impl Feed {
                 self.begin(now, reading_ms);
                 gap_ms = self.look_for_a_gap(primary, watermark, now, tally).await?;
                 self.follow(primary, watermark, now, tally).await?;
-                if self.missing_before_ms.is_some() {
+                if self.missing_before_ms.is_some() || self.window.wants_recall() {
                     self.fill_up(primary, context, now, tally).await?;
                 }
                 now
@@ -304,6 +309,7 @@ impl Feed {
         };
         // What is stamped by a clock that was set back must not lie behind the watermark.
         let newest_ms = newest_ms.min(now.ms);
+        self.window.recalled();
         self.resume_ms = None;
         self.watermark = Some(Watermark { newest_ms, walked_at_ms: walked_at_ms.unwrap_or(now.ms) });
         self.lateness.watched(now.ms);

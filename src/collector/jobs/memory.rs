@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::feed::{Feed, KeptFeed, Settings, VERSION};
 use super::render::{Facts, render};
 use crate::clock::Stamp;
+use crate::config;
 use crate::exposition::Page;
 use crate::state::{Loaded, Store, Unreadable, read_bytes};
 
@@ -104,12 +105,10 @@ impl Memory {
         }
         let kept = if feed.has_changed_as_a_whole() || store.wants_rewrite() {
             store.rewrite(VERSION, &mut |base| {
-                feed.everything(received, |part| base.frame(&postcard::to_allocvec(part).map_err(io::Error::other)?))
+                feed.everything(received, |part| base.frame(&part.to_bytes().map_err(io::Error::other)?))
             })
         } else {
-            postcard::to_allocvec(&feed.changes(received))
-                .map_err(io::Error::other)
-                .and_then(|bytes| store.append(&bytes))
+            feed.changes(received).to_bytes().map_err(io::Error::other).and_then(|bytes| store.append(&bytes))
         };
         if kept.is_ok() {
             store.touch(received);
@@ -118,7 +117,7 @@ impl Memory {
 }
 
 fn take_in(feed: &mut Feed, frame: &[u8]) -> Result<(), Unreadable> {
-    let kept: KeptFeed = postcard::from_bytes(frame).map_err(|_| Unreadable("it is no part of a job feed"))?;
+    let kept = KeptFeed::from_bytes(frame).map_err(|_| Unreadable("it is no part of a job feed"))?;
     feed.restore(kept);
     Ok(())
 }
@@ -132,8 +131,14 @@ pub const STATE_FILE: (&str, u32) = ("jobs", VERSION);
 pub fn read_state(bytes: &[u8]) -> usize {
     let (name, version) = STATE_FILE;
     let lookback = Duration::from_secs(24 * 60 * 60);
-    let settings =
-        Settings { site: "any".into(), address: "https://primary".into(), lookback, walkers: 1, go_names: true };
+    let settings = Settings {
+        site: "any".into(),
+        address: "https://primary".into(),
+        lookback,
+        walkers: 1,
+        go_names: true,
+        clients: Some(config::Clients::default()),
+    };
     let mut feed = Feed::new(settings);
     if read_bytes(bytes, version, name, &mut |_, frame| take_in(&mut feed, frame)) == Loaded::SetAside {
         return 0;
@@ -141,5 +146,8 @@ pub fn read_state(bytes: &[u8]) -> usize {
     let _ = feed.restored(None);
     let mut page = Page::new("any").with_created(true);
     render(&mut page, &feed, Facts { lookback, go_names: true });
+    if let Some(view) = feed.window.view_of_clients(Stamp::now()) {
+        crate::collector::clients::render(&mut page, &view);
+    }
     page.finish().series()
 }

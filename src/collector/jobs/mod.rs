@@ -1,7 +1,8 @@
 //! Jobs: what is unfinished, what ended within the lookback window, and counters of every job that finished.
 //!
 //! `feed` asks, `window` remembers, `memory` keeps it, `render` says it as metrics. Reading order: `primary`, `window`,
-//! `feed`, then what the feed leaves to others: `cold`, `lateness`, `audit`, `clock`. Endpoints: `/ping`,
+//! `feed`, then what the feed leaves to others: `cold`, `lateness`, `audit`, `clock`; `clients` is what the collector of
+//! that name shows. Endpoints: `/ping`,
 //! `/security/serverinfo`, `/admin/jobs`, `/admin/jobs/{jobId}`, `/admin/jobs-count-requests`.
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::reason::{Failure, Reason};
 use crate::state::Store;
 
 mod audit;
+mod clients;
 mod clock;
 mod cold;
 mod counters;
@@ -39,6 +41,8 @@ mod render;
 mod table;
 mod window;
 
+pub use clients::{Offer, Offers, View};
+pub use counters::Outcome;
 pub use memory::{STATE_FILE, read_state};
 
 /// See [`About`].
@@ -59,6 +63,7 @@ pub struct Jobs {
     lookback: Duration,
     display: Display,
     memory: Arc<Mutex<Memory>>,
+    offers: Arc<Offers>,
 }
 
 impl Jobs {
@@ -72,9 +77,10 @@ impl Jobs {
             lookback,
             walkers: site.poll.max_requests,
             go_names: display.go_names,
+            clients: site.clients.clone(),
         };
         let memory = Arc::new(Mutex::new(Memory::new(settings, store)));
-        Jobs { site: Arc::clone(&site.name), client, lookback, display, memory }
+        Jobs { site: Arc::clone(&site.name), client, lookback, display, memory, offers: Arc::default() }
     }
 
     /// Does `work` with the memory, and renders what is remembered then, off the runtime's own threads. `work` says when
@@ -87,8 +93,12 @@ impl Jobs {
     ) -> Result<Option<Polled>, Failure> {
         let mut page = Page::new(&self.site).with_created(self.display.created_samples);
         let facts = render::Facts { lookback: self.lookback, go_names: self.display.go_names };
+        let offers = Arc::clone(&self.offers);
         blocking(move || {
             let received = work(&mut memory)?;
+            if let Some(view) = memory.feed.window.view_of_clients(received) {
+                offers.offer(view);
+            }
             render::render(&mut page, &memory.feed, facts);
             memory.offered = Some(received.mono);
             drop(memory);
@@ -96,36 +106,50 @@ impl Jobs {
         })
         .await
     }
+
+    async fn read(&self, context: &PollContext) -> Result<Polled, Failure> {
+        let mut memory = Arc::clone(&self.memory).lock_owned().await;
+        // What was handed over need not have been published: the deadline may have come first. Asked once: what a
+        // failed poll has counted since was in no snapshot.
+        let offered = memory.offered.take();
+        if offered.is_some() && offered == context.published() {
+            memory.feed.window.counters_shown();
+        }
+        memory.feed.window.clients_shown(self.offers.shown());
+        let rejected = memory.feed.poll(&self.client, context).await?;
+        let received = Stamp::now();
+        let keep = move |memory: &mut Memory| {
+            memory.keep(received.wall);
+            Some(received)
+        };
+        let shown = self.show(memory, rejected, keep).await?;
+        shown.ok_or_else(|| Failure::new(Reason::Internal, "a poll left nothing to show: a defect of the exporter"))
+    }
 }
 
 impl Collector for Jobs {
     fn restore(&self) -> BoxFuture<'_, Option<Polled>> {
         async move {
             let memory = Arc::clone(&self.memory).lock_owned().await;
-            self.show(memory, 0, Memory::restore).await.ok().flatten()
+            let restored = self.show(memory, 0, Memory::restore).await.ok().flatten();
+            self.offers.restored();
+            restored
         }
         .boxed()
     }
 
     fn poll<'a>(&'a self, context: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
-            let mut memory = Arc::clone(&self.memory).lock_owned().await;
-            // What was handed over need not have been published: the deadline may have come first. Asked once: what a
-            // failed poll has counted since was in no snapshot.
-            let offered = memory.offered.take();
-            if offered.is_some() && offered == context.published() {
-                memory.feed.window.counters_shown();
-            }
-            let rejected = memory.feed.poll(&self.client, context).await?;
-            let received = Stamp::now();
-            let keep = move |memory: &mut Memory| {
-                memory.keep(received.wall);
-                Some(received)
-            };
-            let shown = self.show(memory, rejected, keep).await?;
-            shown.ok_or_else(|| Failure::new(Reason::Internal, "a poll left nothing to show: a defect of the exporter"))
+            let attempt = self.offers.begin();
+            let polled = self.read(context).await;
+            attempt.end(polled.as_ref().err().cloned());
+            polled
         }
         .boxed()
+    }
+
+    fn offers(&self) -> Option<Arc<Offers>> {
+        Some(Arc::clone(&self.offers))
     }
 
     fn memory(&self) -> Option<Inheritance> {
@@ -138,6 +162,8 @@ impl Collector for Jobs {
             // The lock may be held by a poll that was dropped while it was being kept.
             let (mut old, mut new) = (old.lock_owned().await, Arc::clone(&self.memory).lock_owned().await);
             let _ = blocking(move || new.inherit(&mut old)).await;
+            // Where its slot goes on with the old snapshot nothing is restored.
+            self.offers.restored();
         }
         .boxed()
     }

@@ -9,12 +9,14 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
+use super::clients::Ledger;
 use super::counters::{Counters, Pair};
 use super::lookback::Lookback;
 use super::names::{Name, Names};
 use super::table::{JobTable, Kind, Record, STRETCH_MS};
 use crate::netbackup::JobRow;
 
+mod clients;
 mod expiry;
 pub mod keep;
 mod ratios;
@@ -33,6 +35,8 @@ pub enum Reading {
     Baseline,
     /// Everything after it.
     Follow,
+    /// The same, and what is known is told to the ledger of clients once more.
+    Recall,
 }
 
 /// A job that is not DONE.
@@ -60,6 +64,8 @@ pub struct Window {
     lookback: Lookback,
     ratios: Ratios,
     counters: Counters,
+    /// What is known of each client, where that is wanted.
+    clients: Option<Box<Ledger>>,
     unfinished: FxHashMap<u64, Unfinished>,
     /// Unfinished jobs that the primary lists no more though nobody saw them end, with the polls since.
     vanished: FxHashMap<u64, u32>,
@@ -92,6 +98,7 @@ impl Window {
             lookback: Lookback::default(),
             ratios: Ratios::default(),
             counters: Counters::default(),
+            clients: None,
             unfinished: FxHashMap::default(),
             vanished: FxHashMap::default(),
             revived: FxHashSet::default(),
@@ -106,6 +113,11 @@ impl Window {
         }
     }
 
+    /// The same, with a ledger of clients.
+    pub fn with_clients(self, clients: Option<Ledger>) -> Window {
+        Window { clients: clients.map(Box::new), ..self }
+    }
+
     /// The earliest end that a window at `now_ms` remembers: where a first read begins.
     pub fn remembers_from(&self, now_ms: i64) -> i64 {
         now_ms.saturating_sub(self.memory_ms)
@@ -116,6 +128,9 @@ impl Window {
         self.now_ms = now_ms;
         self.latest_ms = now_ms;
         self.counters.begin(wall_ms);
+        if let Some(clients) = &mut self.clients {
+            clients.begin(wall_ms);
+        }
     }
 
     /// The primary's clock says something else, which may turn out to be true: times up to it are not absurd.
@@ -152,22 +167,30 @@ impl Window {
         match self.table.get(row.id) {
             Some(known) if known == (Record { in_gauges: known.in_gauges, ..record }) => {
                 self.ratios.note(&known, row);
+                if reading != Reading::Follow {
+                    self.client_ended_before(row, &record);
+                }
                 return;
             }
-            Some(known) => self.leave_gauges(&known),
+            Some(known) => {
+                self.leave_gauges(&known);
+                self.client_ran_again(row, &known);
+            }
             None => {
                 let is_of_baseline = record.has_end && record.end_ms < self.baseline_ms;
-                let is_after_baseline = reading == Reading::Follow && self.is_within_memory(row, &record);
+                let is_after_baseline = reading != Reading::Baseline && self.is_within_memory(row, &record);
                 // What was seen running has ended since, wherever its end is met first.
                 let is_new = !self.revived.remove(&row.id) && (was_unfinished || is_after_baseline);
                 if is_new && !is_of_baseline {
                     self.counters.count(&finished_of(row, pair, &record));
-                } else if reading == Reading::Follow && record.end_ms < self.forgotten_before_ms {
+                    self.client_counts(row, &record);
+                } else if reading != Reading::Baseline && record.end_ms < self.forgotten_before_ms {
                     // It would be forgotten at once, and met again at the next poll.
                     return;
                 }
             }
         }
+        self.client_ended(row, &record);
         let record = Record { in_gauges: record.has_end, ..record };
         if record.in_gauges {
             self.lookback.add(&record);
@@ -322,6 +345,7 @@ impl Window {
     fn reopen(&mut self, row: &JobRow<'_>) {
         let Some(known) = self.table.get(row.id) else { return };
         self.leave_gauges(&known);
+        self.client_ran_again(row, &known);
         let end_ms = row.last_update_ms.unwrap_or(known.end_ms).min(self.latest_ms).max(known.end_ms);
         let record = Record {
             end_ms,

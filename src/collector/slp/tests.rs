@@ -20,7 +20,7 @@ async fn poll(primary: &Simulator) -> Result<Polled, Failure> {
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
     let timing = CollectorTiming::of_ttl(std::time::Duration::from_secs(60));
     let context = PollContext::new(Slot::new("any", timing.ttl, timing.limits, Generation::default()));
-    build("slp", &site, &client, Display::default(), None).unwrap().poll(&context).await
+    build("slp", &site, &client, Display::default(), None, None).unwrap().poll(&context).await
 }
 
 fn image(number: usize, state: &str) -> Value {

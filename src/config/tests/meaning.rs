@@ -20,7 +20,7 @@ fn a_site_alone_gets_every_default() {
     let site = &config.sites[0];
     assert_eq!((&*site.name, site.url.as_str()), ("paris", "https://nbu.example.com/netbackup"));
     assert_eq!(site.credential, Credential::ApiKey(Secret::new(format!("{SENTINEL}-from-env"))));
-    let same = Site::new("paris", site.url.clone(), site.credential.clone());
+    let same = by_default("paris", site.url.clone(), site.credential.clone());
     assert_eq!(*site, same);
     assert_eq!((timing(&config, "jobs"), timing(&config, "storage")), ((60, 180, 900), (300, 900, 3600)));
     assert!(!format!("{config:?}").contains(SENTINEL));
@@ -109,18 +109,45 @@ fn collectors_are_switched_key_by_key() {
         ("", "", vec!["jobs", "storage"]),
         ("all = true", "", all(&[])),
         ("all = false", "", vec!["jobs", "storage"]),
-        ("all = true\njobs = false", "", all(&["jobs"])),
+        ("all = true\njobs = false", "", all(&["jobs", "clients"])),
         ("jobs = false", "", vec!["storage"]),
         ("jobs = false", "jobs = true", vec!["jobs", "storage"]),
         ("jobs = false", "storage = false", vec![]),
-        ("jobs = false", "all = true", all(&["jobs"])),
+        ("jobs = false", "all = true", all(&["jobs", "clients"])),
         ("", "all = true\nstorage = false", all(&["storage"])),
         ("tape = true", "slo = true\njobs = false", vec!["storage", "tape", "slo"]),
+        ("clients = true", "", vec!["jobs", "storage", "clients"]),
+        ("all = true\nclients = false", "", all(&["clients"])),
+        ("clients = true", "jobs = false\nclients = false", vec!["storage"]),
     ] {
         let config = good(&format!("[collectors]\n{global}"), &format!("[site.collectors]\n{site}"));
         assert_eq!(names(&config), expected, "{global} | {site}");
         assert_eq!(config.warnings.len(), usize::from(expected.is_empty()));
     }
+}
+
+#[test]
+fn clients_are_chosen_for_every_site_that_shows_them() {
+    let text = "[clients]\nmax = 7\ninclude = [\"web.*\", 'db\\d']\nexclude = \"web-test\"\n";
+    let config = good(&format!("{text}[collectors]\nclients = true"), "");
+    let clients = config.sites[0].clients.clone().unwrap();
+    assert_eq!(clients, Clients::new(7, &["web.*", r"db\d"], &["web-test"]).unwrap());
+    assert!(config.warnings.is_empty());
+    assert_eq!(good("", "[site.collectors]\nclients = true").sites[0].clients, Some(Clients::default()));
+    let config = good(text, "");
+    assert_eq!(config.sites[0].clients, None);
+    assert_eq!(config.warnings.len(), 3, "{:?}", config.warnings);
+    assert!(config.warnings[0].contains("config.toml:2:7: clients.max: has no effect"), "{:?}", config.warnings);
+}
+
+#[test]
+fn clients_are_polled_no_more_often_than_the_jobs_that_they_come_from() {
+    let on = "[site.collectors]\nclients = true";
+    assert_eq!(timing(&good("", on), "clients"), (60, 180, 900));
+    assert_eq!(timing(&good("[poll]\njobs_ttl = \"10m\"", on), "clients"), (600, 1800, 7200));
+    assert_eq!(timing(&good("[poll]\njobs_ttl = \"1s\"", on), "clients"), (60, 180, 900));
+    let both = "[poll]\njobs_ttl = \"1s\"\nclients_ttl = \"1s\"";
+    assert_eq!(timing(&good(both, on), "clients"), (1, 3, 900));
 }
 
 #[test]
@@ -288,7 +315,7 @@ fn the_environment_alone_is_enough() {
     let url = ("NETBACKUP_URL", "https://nbu:1556");
     let config = start(&[url, ("NETBACKUP_API_KEY", SENTINEL), ("NETBACKUP_API_KEY_FILE", "")]).unwrap().unwrap();
     let base = url::Url::parse("https://nbu:1556/netbackup").unwrap();
-    assert_eq!(config.sites, [Site::new("netbackup", base, Credential::ApiKey(Secret::new(SENTINEL.into())))]);
+    assert_eq!(config.sites, [by_default("netbackup", base, Credential::ApiKey(Secret::new(SENTINEL.into())))]);
     assert_eq!(config.web, Web::default());
 
     let file = tempfile::NamedTempFile::new().unwrap();

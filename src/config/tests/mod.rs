@@ -37,6 +37,13 @@ fn refused(text: &str) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }
 
+/// The site as it is where no collector is named.
+fn by_default(name: &str, url: url::Url, credential: Credential) -> Site {
+    let mut site = Site { clients: None, ..Site::new(name, url, credential) };
+    site.collectors.retain(|(spec, _)| spec.on_by_default);
+    site
+}
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

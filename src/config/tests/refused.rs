@@ -149,6 +149,16 @@ fn further_values_of_a_site() {
             "above site[0].poll.stale_after",
         ),
         ("[site.collectors]\njobs = \"s3ntinelXq9\"", "7:8: site[0].collectors.jobs", "true or false"),
+        (
+            "[site.collectors]\njobs = false\nclients = true",
+            "8:11: site[0].collectors.clients",
+            "reads the job feed: switch on jobs too",
+        ),
+        (
+            "[site.poll]\nclients_ttl = \"30s\"\n[site.collectors]\nclients = true",
+            "7:15: site[0].poll.clients_ttl",
+            "must not be below jobs_ttl",
+        ),
     ] {
         let text = with_site("", more);
         let told = refused(&text);
@@ -156,6 +166,21 @@ fn further_values_of_a_site() {
             told.iter().any(|line| line.starts_with(&format!("config.toml:{place}: ")) && line.contains(word)),
             "{more}\n{told:#?}"
         );
+    }
+}
+
+#[test]
+fn patterns_of_clients_are_checked_one_by_one() {
+    for (section, place, word) in [
+        ("max = 0", "2:7: clients.max", "1 to 100000"),
+        ("include = [\"a.*\", \"s3ntinelXq9(\"]", "2:19: clients.include[1]", "matches the whole name of a client"),
+        ("exclude = [\"s3ntinelXq9)|(\"]", "2:12: clients.exclude[0]", "regular expression"),
+        ("exclude = \"\"", "2:11: clients.exclude", "an empty one matches none"),
+        ("include = 7", "2:11: clients.include", "found a number"),
+    ] {
+        let told = refused(&with_site(&format!("[clients]\n{section}"), ""));
+        let is_told = |line: &String| line.starts_with(&format!("config.toml:{place}: ")) && line.contains(word);
+        assert!(told.len() == 1 && told.iter().any(is_told), "{section}\n{told:#?}");
     }
 }
 
@@ -171,7 +196,11 @@ fn unknown_keys_are_named_with_a_hint() {
     one(&with_site("", "uri = \"s3ntinelXq9\""), "6:1: site[0].uri", "did you mean url?");
     one(&with_site("", "[site.pol]"), "6:7: site[0].pol", "did you mean poll?");
     one(&with_site("", "[site.poll]\njob_ttl = \"1m\""), "7:1: site[0].poll.job_ttl", "did you mean jobs_ttl?");
-    one(&with_site("[collectors]\nbackups = true", ""), "2:1: collectors.backups", "known here: all, jobs, storage");
+    one(
+        &with_site("[collectors]\nbackups = true", ""),
+        "2:1: collectors.backups",
+        "known here: all, jobs, storage, clients",
+    );
     one(&with_site("", "[site.logins]"), "6:7: site[0].logins", "did you mean login?");
     one(&with_site("", "api_key_comand = 1"), "6:1: site[0].api_key_comand", "did you mean api_key_command?");
     // What cannot be a key of ours is not repeated: it may be something else that was pasted.

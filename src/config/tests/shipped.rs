@@ -27,7 +27,7 @@ fn uncommented(is_wanted: impl Fn(&str) -> bool) -> String {
 fn works_once_filled_in_and_changes_no_default() {
     let config = load(SHIPPED);
     let url = url::Url::parse("https://nbu-paris.example.com:1556/netbackup").unwrap();
-    let site = Site::new("paris", url, Credential::ApiKey(Secret::new(SENTINEL.into())));
+    let site = by_default("paris", url, Credential::ApiKey(Secret::new(SENTINEL.into())));
     assert_eq!(config.sites, [site]);
     assert_eq!((config.web, config.health, config.state), (Web::default(), Health::default(), State::default()));
     assert_eq!((config.telemetry, config.compat), (Telemetry::default(), Compat::default()));

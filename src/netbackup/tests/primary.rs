@@ -113,6 +113,7 @@ pub(super) fn site(address: SocketAddr) -> Site {
             max_requests: 4,
         },
         collectors: Vec::new(),
+        clients: None,
     }
 }
 

@@ -70,7 +70,7 @@ impl Feed {
         tally: &mut Tally,
     ) -> Result<(), Failure> {
         let Some(cold) = &mut self.cold else { return Ok(()) };
-        read_ended(cold, &mut self.window, primary, context, &self.settings, tally).await
+        read_ended(cold, &mut self.window, i64::MAX, primary, context, &self.settings, tally).await
     }
 
     /// The ends that a first read begun at `began_ms` reads. What ends later is left to following, whichever of its pages
@@ -79,7 +79,8 @@ impl Feed {
         (self.window.remembers_from(began_ms), Some(began_ms.saturating_add(1)))
     }
 
-    /// The window has been made longer: what ended before the part that was kept is read, and counts nothing.
+    /// The window has been made longer: what ended before the part that was kept is read, and counts nothing. Or the
+    /// ledger of clients is new: then all of it is read, and what is known told.
     pub(super) async fn fill_up<P: Primary>(
         &mut self,
         primary: &P,
@@ -88,20 +89,24 @@ impl Feed {
         tally: &mut Tally,
     ) -> Result<(), Failure> {
         if self.filling.is_none() {
-            let ends = (self.window.remembers_from(now.ms), self.missing_before_ms);
+            let all = self.window.wants_recall().then(|| now.ms.saturating_add(1));
+            let ends = (self.window.remembers_from(now.ms), all.or(self.missing_before_ms));
             self.filling = Some(ColdRead::plan(primary, ends, now.ms, false).await?);
         }
         let Some(filling) = &mut self.filling else { return Ok(()) };
-        read_ended(filling, &mut self.window, primary, context, &self.settings, tally).await?;
+        let missing_ms = self.missing_before_ms.unwrap_or(i64::MIN);
+        read_ended(filling, &mut self.window, missing_ms, primary, context, &self.settings, tally).await?;
+        self.window.recalled();
         (self.filling, self.missing_before_ms) = (None, None);
         Ok(())
     }
 }
 
-/// Reads ended jobs that count nothing, and says how far that has come.
+/// Reads ended jobs that count nothing if they ended before `missing_ms`, and says how far that has come.
 async fn read_ended<P: Primary>(
     cold: &mut ColdRead,
     window: &mut Window,
+    missing_ms: i64,
     primary: &P,
     context: &PollContext,
     settings: &Settings,
@@ -112,7 +117,8 @@ async fn read_ended<P: Primary>(
         // The stamps of ended jobs say nothing about how far the changes have been read.
         tally.count(page);
         for row in &page.rows {
-            window.observe(row, Reading::Baseline);
+            let is_missing = missing_ms == i64::MAX || row.end_ms.is_some_and(|end| end < missing_ms);
+            window.observe(row, if is_missing { Reading::Baseline } else { Reading::Recall });
         }
         context.progress(ratio);
         if said.elapsed() >= PROGRESS_EVERY {

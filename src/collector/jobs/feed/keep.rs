@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Feed, Watermark};
 use crate::clock::{from_unix_ms, unix_ms};
+use crate::collector::jobs::clients::keep::KeptLedger;
 use crate::collector::jobs::clock::ServerClock;
 use crate::collector::jobs::lateness::Lateness;
 use crate::collector::jobs::primary::Identity;
@@ -29,6 +30,30 @@ pub struct KeptFeed {
     gap_ms: u64,
     created_ms: u64,
     window: Kept,
+}
+
+impl KeptFeed {
+    /// As a frame.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn to_bytes(&self) -> postcard::Result<Vec<u8>> {
+        let bytes = postcard::to_allocvec(self)?;
+        match &self.window.clients {
+            Some(clients) => clients.write_behind(bytes),
+            None => Ok(bytes),
+        }
+    }
+
+    /// Out of a frame.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn from_bytes(frame: &[u8]) -> postcard::Result<KeptFeed> {
+        let (mut kept, rest): (KeptFeed, &[u8]) = postcard::take_from_bytes(frame)?;
+        kept.window.clients = KeptLedger::read(rest)?;
+        Ok(kept)
+    }
 }
 
 impl Feed {

@@ -4,6 +4,7 @@
 
 mod audit;
 mod bench;
+mod clients;
 mod cold;
 mod gaps;
 mod histories;

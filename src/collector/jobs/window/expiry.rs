@@ -14,6 +14,9 @@ impl Window {
             self.come_back(gauges_from, left_before);
         }
         self.expire_all(gauges_from, memory_from);
+        if let Some(clients) = &mut self.clients {
+            clients.settle(earliest_ms);
+        }
         self.counts_from_ms = self.counts_from_ms.max(memory_from);
         self.forgotten_before_ms = self.forgotten_before_ms.max(memory_from);
     }

@@ -7,6 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Unfinished, Window};
+use crate::collector::jobs::clients::keep::KeptLedger;
 use crate::collector::jobs::counters::KeptCounters;
 use crate::collector::jobs::packed::Packed;
 use crate::collector::jobs::table::{JobTable, Record};
@@ -76,6 +77,9 @@ pub struct Kept {
     /// Jobs that changed and were forgotten at once, as their end was set far back.
     forgotten: Vec<u64>,
     records: Vec<Packed>,
+    /// The ledger of clients, where there is one. It stands behind the frame, which without it is what it always was.
+    #[serde(skip)]
+    pub clients: Option<KeptLedger>,
 }
 
 impl Window {
@@ -85,6 +89,7 @@ impl Window {
             || !self.changed.records.is_empty()
             || !self.changed.unfinished.is_empty()
             || self.counters.has_changed()
+            || self.clients.as_ref().is_some_and(|clients| clients.has_changed())
             || self.names.has_changed()
     }
 
@@ -98,7 +103,9 @@ impl Window {
         let changed = std::mem::replace(&mut self.changed, Changed::nothing());
         let unfinished = |id: &u64| Some((*id, *self.unfinished.get(id)?));
         let kept = self.in_every_part();
+        let clients = self.clients.as_mut().map(|clients| clients.changes());
         Kept {
+            clients,
             unfinished: changed.unfinished.iter().filter_map(unfinished).collect(),
             ended: changed.unfinished.iter().filter(|id| !self.unfinished.contains_key(id)).copied().collect(),
             forgotten: changed.records.iter().filter(|id| self.table.get(**id).is_none()).copied().collect(),
@@ -115,13 +122,18 @@ impl Window {
     /// What `take` says.
     pub fn everything<E>(&mut self, mut take: impl FnMut(Kept) -> Result<(), E>) -> Result<(), E> {
         self.changed = Changed::nothing();
+        let mut clients = self.clients.as_mut().map(|clients| clients.everything()).into_iter().flatten();
         let head = Kept {
+            clients: clients.next(),
             unfinished: self.unfinished.iter().map(|(id, job)| (*id, *job)).collect(),
             names: self.names.everything(),
             counters: self.counters.everything(),
             ..self.in_every_part()
         };
         take(head)?;
+        for part in clients {
+            take(Kept { clients: Some(part), ..self.in_every_part() })?;
+        }
         let mut records = self.table.iter().map(|record| Packed::new(&record)).peekable();
         while records.peek().is_some() {
             let part = records.by_ref().take(RECORDS).collect();
@@ -134,6 +146,9 @@ impl Window {
     pub fn restore(&mut self, kept: Kept) {
         self.names.restore(&kept.names);
         self.counters.restore(kept.counters);
+        if let Some(clients) = &mut self.clients {
+            clients.restore(kept.clients);
+        }
         self.unfinished.extend(kept.unfinished);
         for id in kept.ended {
             self.unfinished.remove(&id);
@@ -170,7 +185,8 @@ impl Window {
         // That jobs were forgotten is not kept: where this window is longer, they would come back as they were long ago.
         self.expire_all(known_from_ms, known_from_ms);
         self.settle(now_ms, now_ms);
-        let is_another_window = self.restored_memory_ms != self.memory_ms;
+        let fewer_clients = self.clients.as_mut().is_some_and(|clients| clients.restored(now_ms));
+        let is_another_window = self.restored_memory_ms != self.memory_ms || fewer_clients;
         self.changed = if is_another_window { Changed::everything() } else { Changed::nothing() };
         (self.remembers_from(now_ms) < known_from_ms).then_some(known_from_ms)
     }
@@ -199,6 +215,7 @@ impl Window {
             vanished: self.vanished.iter().map(|(id, polls)| (*id, *polls)).collect(),
             revived: self.revived.iter().copied().collect(),
             counters: self.counters.no_changes(),
+            clients: self.clients.as_ref().map(|clients| clients.no_changes()),
             ..Kept::default()
         }
     }

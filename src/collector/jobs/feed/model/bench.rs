@@ -9,10 +9,12 @@ use tokio::time::{advance, timeout};
 
 use super::super::{Feed, KeptFeed, Settings};
 use super::history::{Event, Fault};
-use super::ledger::{Ledger, Sums, files_of, kilobytes_of, status_of};
+use super::ledger::{Key, Ledger, Sums, files_of, kilobytes_of, status_of};
 use super::primary::{Model, Script};
 use crate::cache::{Generation, Slot};
 use crate::collector::PollContext;
+use crate::collector::jobs::clients::{Client, Entry, Record};
+use crate::config::Clients;
 use crate::freshness::Limits;
 use crate::netbackup::JobRow;
 use crate::reason::Failure;
@@ -86,6 +88,8 @@ pub struct Bench {
     kept: Ledger,
     /// The gauges when that was kept, and the lookback window.
     kept_gauges: (Gauges, Duration),
+    /// What was known of each client then.
+    kept_clients: Vec<(Key, Record)>,
     /// A soak does not crash, and is too long to copy its ledger at each poll.
     pub keeps_ledger: bool,
     /// What was handed over last has been published.
@@ -95,8 +99,14 @@ pub struct Bench {
 
 impl Bench {
     pub fn new(lookback: Duration) -> Bench {
-        let settings =
-            Settings { site: Arc::from("model"), address: String::new(), lookback, walkers: 3, go_names: false };
+        let settings = Settings {
+            site: Arc::from("model"),
+            address: String::new(),
+            lookback,
+            walkers: 3,
+            go_names: false,
+            clients: Some(Clients::default()),
+        };
         let limits = Limits { stale_after: Duration::from_secs(180), expire_after: Duration::from_secs(900) };
         let slot = Slot::new("jobs", Duration::from_secs(60), limits, Generation::default());
         Bench {
@@ -109,6 +119,7 @@ impl Bench {
             confirmed_ms: None,
             kept: Ledger::default(),
             kept_gauges: (Gauges::default(), lookback),
+            kept_clients: Vec::new(),
             keeps_ledger: true,
             is_shown: false,
             published: Published::default(),
@@ -199,19 +210,20 @@ impl Bench {
         if compacts || self.frames.is_empty() || self.feed.has_changed_as_a_whole() {
             let mut frames = Vec::new();
             let kept: Result<(), postcard::Error> = self.feed.everything(received, |kept| {
-                frames.push(postcard::to_allocvec(kept)?);
+                frames.push(kept.to_bytes()?);
                 Ok(())
             });
             kept.unwrap();
             self.frames = frames;
         } else {
-            self.frames.push(postcard::to_allocvec(&self.feed.changes(received)).unwrap());
+            self.frames.push(self.feed.changes(received).to_bytes().unwrap());
         }
         assert!(!self.feed.has_changed());
         self.confirmed_ms = None;
         if self.keeps_ledger {
             self.kept = self.model.world().ledger.clone();
             self.kept_gauges = (self.gauges(), self.settings.lookback);
+            self.kept_clients = self.clients();
         }
     }
 
@@ -221,7 +233,7 @@ impl Bench {
         self.is_shown = false;
         self.model.world().ledger = self.kept.clone();
         for frame in &self.frames {
-            self.feed.restore(postcard::from_bytes::<KeptFeed>(frame).unwrap());
+            self.feed.restore(KeptFeed::from_bytes(frame).unwrap());
         }
         if self.frames.is_empty() {
             assert!(self.published.pairs.is_empty(), "published, but not kept");
@@ -237,6 +249,9 @@ impl Bench {
         // A clock that was set back a little shows jobs again that have been forgotten, but not by what was kept.
         if self.settings.lookback == self.kept_gauges.1 && !self.model.world().has_stepped {
             assert_eq!(self.gauges(), self.kept_gauges.0, "gauges, and what was kept of them");
+        }
+        if !self.kept_clients.is_empty() {
+            assert_eq!(self.clients(), self.kept_clients, "what is known of each client, and what was kept of it");
         }
         self.model.world().ledger.restored(self.memory_ms());
         self.check_counters();
@@ -283,6 +298,36 @@ impl Bench {
         let world = self.model.world();
         assert_eq!(pairs, world.ledger.pairs, "counters, and what should have been counted");
         assert_eq!(statuses, world.ledger.statuses, "counters by status, and what should have been counted");
+        if self.settings.clients.is_some() {
+            let of = |(key, record): (Key, Record)| {
+                record.statuses.into_iter().map(move |(status, jobs)| ((key.clone(), status), u64::from(jobs)))
+            };
+            let clients: BTreeMap<_, _> = self.clients().into_iter().flat_map(of).collect();
+            assert_eq!(clients, world.ledger.clients, "counters by client, and what should have been counted");
+        }
+    }
+
+    /// What is known of each client.
+    pub fn clients(&self) -> Vec<(Key, Record)> {
+        let all = self.feed.window.clients().into_iter().flat_map(|ledger| ledger.all());
+        let of = |(name, client): (&Arc<str>, &Arc<Client>)| {
+            let key = |entry: &Entry| (name.to_string(), entry.policy.to_string(), entry.job_type.to_string());
+            client.entries.iter().map(|entry| (key(entry), entry.record.clone())).collect::<Vec<_>>()
+        };
+        all.flat_map(of).collect()
+    }
+
+    /// The process starts again, with a ledger of clients or without one. What was counted before is not in a new one.
+    pub fn restart_with_clients(&mut self, clients: Option<Clients>) {
+        self.kept.clients.clear();
+        self.kept_clients.clear();
+        self.settings.clients = clients;
+        self.restart();
+    }
+
+    /// The process starts again and goes on with its ledger of clients.
+    pub fn restart_with_clients_kept(&mut self) {
+        self.restart();
     }
 
     /// Nothing happens any more; after a while everything must be as the primary has it.

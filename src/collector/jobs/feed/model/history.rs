@@ -107,6 +107,8 @@ impl World {
                     state: STATES[usize::from(kind) % 2].into(),
                     job_type: ["BACKUP", "RESTORE"][usize::from(kind / 2) % 2].into(),
                     policy_type: ["VMWARE", "STANDARD", ""][usize::from(kind / 4) % 3].into(),
+                    client_name: ["app", "db", ""][usize::from(kind) % 3].into(),
+                    policy_name: ["gold", "silver"][usize::from(kind / 2) % 2].into(),
                     start_ms: (!startless).then_some(second),
                     last_update_ms: Some(now),
                     child_count: children,

@@ -62,7 +62,12 @@ pub struct Ledger {
     pub pairs: BTreeMap<(String, String), Sums>,
     /// By job type and status.
     pub statuses: BTreeMap<(String, Option<i32>), u64>,
+    /// By client, policy and job type, and status; rows without children.
+    pub clients: BTreeMap<(Key, Option<i32>), u64>,
 }
+
+/// Client, policy and job type.
+pub type Key = (String, String, String);
 
 impl Ledger {
     pub fn clock_was_read(&mut self, reading_ms: i64, has_reading: bool, at_ms: i64) {
@@ -90,8 +95,9 @@ impl Ledger {
     pub fn met(&mut self, identity: &Identity) {
         if self.identity.as_ref().is_some_and(|known| known != identity) {
             let (pairs, statuses) = (std::mem::take(&mut self.pairs), std::mem::take(&mut self.statuses));
+            let clients = std::mem::take(&mut self.clients);
             let (reading_ms, has_reading, read_at_ms) = (self.reading_ms, self.has_reading, self.read_at_ms);
-            *self = Ledger { pairs, statuses, reading_ms, has_reading, read_at_ms, ..Ledger::default() };
+            *self = Ledger { pairs, statuses, clients, reading_ms, has_reading, read_at_ms, ..Ledger::default() };
         }
         self.identity = Some(identity.clone());
     }
@@ -186,6 +192,10 @@ impl Ledger {
             sums.duration_ms += duration;
         }
         *self.statuses.entry((row.job_type.to_string(), status)).or_default() += 1;
+        if is_leaf(row) && !row.client_name.is_empty() {
+            let key = (row.client_name.to_string(), row.policy_name.to_string(), row.job_type.to_string());
+            *self.clients.entry((key, status)).or_default() += 1;
+        }
     }
 
     /// A poll is complete: it was `now_ms` at the primary, as the feed believes, when its clock was read.
