@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::jobs::{Offer, Offers, Outcome, View};
-use super::{About, Collector, Display, PollContext, Polled, Seen, blocking};
+use super::{About, Collector, Display, PollContext, Polled, Seen, blocking, compat};
 use crate::clock::from_unix_ms;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup;
@@ -115,9 +115,13 @@ impl Clients {
             );
         }
         *self.handed_over() = Some((view.received.mono, view.generation));
-        let mut page = Page::new(&self.site).with_created(self.display.created_samples);
+        let display = self.display;
+        let mut page = Page::new(&self.site).with_created(display.created_samples);
         blocking(move || {
             render(&mut page, &view);
+            if display.go_names {
+                render_go_names(&mut page, &view);
+            }
             Polled { rendered: page.finish(), received: view.received, rejected: 0, denied: None }
         })
         .await
@@ -175,6 +179,21 @@ impl Collector for Clients {
 
     fn credential_changed(&self, since: u64) -> BoxFuture<'_, ()> {
         self.wait_for(move |offer| offer.complete != since).map(|_| ()).boxed()
+    }
+}
+
+/// Writes what the Go exporter's names show. Its users know a client by its last good backup, whatever the policy.
+fn render_go_names(page: &mut Page, view: &View) {
+    for (client, known) in view.clients.iter() {
+        let successes = known.entries.iter().filter_map(|entry| Some((entry, entry.record.last_success_s?)));
+        for (entry, success) in successes.clone() {
+            let labels = [&**client, &*entry.policy, &*entry.job_type];
+            page.gauge(&compat::CLIENT_LAST_SUCCESS, &labels, u64::from(success));
+        }
+        let backups = successes.filter(|(entry, _)| &*entry.job_type == "BACKUP");
+        if let Some(last) = backups.map(|(_, success)| success).max() {
+            page.gauge(&compat::CLIENT_LAST_BACKUP, &[client], u64::from(last));
+        }
     }
 }
 

@@ -110,7 +110,9 @@ impl Feed {
     /// A feed that has read nothing.
     pub fn new(settings: Settings) -> Feed {
         let clients = settings.clients.clone().map(|clients| Ledger::new(clients, settings.lookback));
-        let window = Window::new(settings.lookback).with_ratios(settings.go_names).with_clients(clients);
+        let window = Window::new(settings.lookback)
+            .with_extras(settings.go_names, settings.clients.clone())
+            .with_clients(clients);
         Feed {
             settings,
             window,

@@ -72,17 +72,27 @@ fn amounts(page: &mut Page, window: &Window) {
     let names = window.names();
     let mut kilobytes: BTreeMap<Group, u64> = BTreeMap::new();
     let mut ratios: BTreeMap<Pair, Ratios> = BTreeMap::new();
-    for (job, ratio) in window.in_gauges() {
+    let mut clients: BTreeMap<(&str, Name, Option<i32>), u64> = BTreeMap::new();
+    for (job, extra) in window.in_gauges() {
         let pair = Pair { job_type: job.job_type, policy_type: job.policy_type };
         if job.has_kilobytes {
             let sum = kilobytes.entry(Group { pair, status: job.status }).or_default();
             *sum = sum.saturating_add(job.kilobytes);
         }
-        if let Some(ratio) = ratio {
+        let Some(extra) = extra else { continue };
+        let client = window.client_of(extra);
+        if !client.is_empty() {
+            let count = clients.entry((client, job.job_type, job.status)).or_default();
+            *count = count.saturating_add(1);
+        }
+        if let Some(ratio) = extra.ratio {
             let of_pair = ratios.entry(pair).or_default();
             of_pair.sum = of_pair.sum.saturating_add(i64::from(ratio));
             of_pair.jobs = of_pair.jobs.saturating_add(1);
         }
+    }
+    for ((client, job_type, status), count) in clients {
+        page.gauge(&compat::CLIENT_JOBS, &[client, names.text(job_type), &status_label(status)], count);
     }
     for (Group { pair, status }, kilobytes) in kilobytes {
         let labels = [names.text(pair.job_type), names.text(pair.policy_type), &status_label(status)];
@@ -128,6 +138,7 @@ fn its_buckets(ours: &[u64; DURATION_BUCKETS.len() + 1]) -> [u64; compat::DURATI
 mod tests {
     use super::*;
     use crate::collector::jobs::window::Reading;
+    use crate::config;
     use crate::netbackup::JobRow;
 
     const HOUR: i64 = 3_600_000;
@@ -139,6 +150,7 @@ mod tests {
             state: "DONE".into(),
             job_type: "BACKUP".into(),
             policy_type: "VMWARE".into(),
+            client_name: "db01".into(),
             status,
             start_ms: Some(NOW - HOUR),
             end_ms: Some(NOW + 1000),
@@ -151,7 +163,8 @@ mod tests {
     }
 
     fn window(wanted: bool) -> Window {
-        let mut window = Window::new(Duration::from_secs(24 * 3600)).with_ratios(wanted);
+        let mut window =
+            Window::new(Duration::from_secs(24 * 3600)).with_extras(wanted, wanted.then(config::Clients::default));
         window.set_baseline(NOW);
         window
     }
@@ -194,6 +207,8 @@ mod tests {
             [[Some(3.0), Some(204_800.0)], [Some(1.0), Some(102_400.0)]]
         );
         assert_eq!(value(&found, "nbu_jobs_files_count{"), Some(9.0));
+        let of_client = "nbu_client_jobs_count{site=\"paris\",client=\"db01\",action=\"BACKUP\",status=\"0\"}";
+        assert_eq!(value(&found, of_client), Some(2.0), "the parent only orchestrates");
         assert_eq!(value(&found, "nbu_status_count{site=\"paris\",action=\"BACKUP\",status=\"0\"}"), Some(3.0));
         assert_eq!(value(&found, "nbu_jobs_state_count{site=\"paris\",action=\"BACKUP\",state=\"DONE\"}"), Some(4.0));
         assert_eq!(value(&found, "nbu_job_duration_seconds_count{"), Some(4.0));

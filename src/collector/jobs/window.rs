@@ -18,11 +18,11 @@ use crate::netbackup::JobRow;
 
 mod clients;
 mod expiry;
+mod extras;
 pub mod keep;
-mod ratios;
 mod rows;
 
-use ratios::Ratios;
+use extras::Extras;
 use rows::{finished_of, stamp_of};
 
 /// Ended jobs are remembered at least this long, however short the lookback: longer than any overlap of two walks.
@@ -62,7 +62,7 @@ pub struct Window {
     names: Names,
     table: JobTable,
     lookback: Lookback,
-    ratios: Ratios,
+    extras: Extras,
     counters: Counters,
     /// What is known of each client, where that is wanted.
     clients: Option<Box<Ledger>>,
@@ -96,7 +96,7 @@ impl Window {
             names: Names::default(),
             table: JobTable::default(),
             lookback: Lookback::default(),
-            ratios: Ratios::default(),
+            extras: Extras::default(),
             counters: Counters::default(),
             clients: None,
             unfinished: FxHashMap::default(),
@@ -166,7 +166,7 @@ impl Window {
         let record = self.record_of(row, pair);
         match self.table.get(row.id) {
             Some(known) if known == (Record { in_gauges: known.in_gauges, ..record }) => {
-                self.ratios.note(&known, row);
+                self.extras.note(&known, row);
                 if reading != Reading::Follow {
                     self.client_ended_before(row, &record);
                 }
@@ -194,7 +194,7 @@ impl Window {
         let record = Record { in_gauges: record.has_end, ..record };
         if record.in_gauges {
             self.lookback.add(&record);
-            self.ratios.note(&record, row);
+            self.extras.note(&record, row);
         }
         self.put(&record);
     }
@@ -381,7 +381,7 @@ impl Window {
     fn leave_gauges(&mut self, record: &Record) {
         if record.in_gauges {
             self.lookback.remove(record);
-            self.ratios.forget(record.id);
+            self.extras.forget(record.id);
         }
     }
 }

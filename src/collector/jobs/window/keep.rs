@@ -195,7 +195,7 @@ impl Window {
     pub fn forget_jobs(&mut self) {
         self.table = JobTable::default();
         self.lookback = super::Lookback::default();
-        self.ratios.clear();
+        self.extras.clear();
         self.unfinished = FxHashMap::default();
         self.vanished = FxHashMap::default();
         self.revived = FxHashSet::default();
