@@ -109,6 +109,12 @@ impl<P> State<P> {
         self.snapshot.as_ref().map(|snapshot| snapshot.received.age(now))
     }
 
+    /// What there is to say of the last attempt: why it failed, or which part of it was denied.
+    #[must_use]
+    pub fn complaint(&self) -> Option<&Arc<Failure>> {
+        self.last_failure.as_ref().or(self.denied.as_ref())
+    }
+
     /// Whether the last attempt failed for want of a right, or a part of it did.
     #[must_use]
     pub fn permission_denied(&self) -> bool {
@@ -299,9 +305,12 @@ impl<P> Writer<P> {
                 *count += 1;
             }
             state.consecutive_failures = state.consecutive_failures.saturating_add(1);
+            // Without an answer, what the primary offers and denies is what it was.
+            if failure.status.is_some() {
+                state.unsupported = false;
+                state.denied = None;
+            }
             state.last_failure = Some(Arc::new(failure));
-            state.unsupported = false;
-            state.denied = None;
             ended(state, took);
         });
     }

@@ -260,7 +260,7 @@ impl Worker {
                 self.log_denied(slot.collector, was_denied, &polled);
                 attempt.succeed(polled);
             }
-            Err(failure) if is_optional && failure.is_unsupported() => {
+            Err(failure) if is_optional && failure.unsupported => {
                 trace.succeeded(0, 0);
                 self.log_unsupported(slot.collector, was_unsupported, &failure);
                 attempt.unsupported();

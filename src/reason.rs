@@ -82,10 +82,12 @@ pub struct Failure {
     pub endpoint: Option<&'static str>,
     /// HTTP status, where there was an answer.
     pub status: Option<u16>,
-    /// The right whose want made it fail, such as `MANAGE/JOBS VIEW`.
-    pub right: Option<&'static str>,
+    /// The rights whose want made it fail, such as `MANAGE/JOBS VIEW`.
+    pub rights: Vec<&'static str>,
     /// The wait that the primary asked for (`Retry-After`), as it was understood; not capped yet.
     pub retry_after: Option<std::time::Duration>,
+    /// The primary's release does not offer what was asked for: it answers 404.
+    pub unsupported: bool,
     /// The whole chain for the log: what was attempted, what came back, what to do. Never a secret, never a query.
     pub detail: String,
 }
@@ -94,13 +96,8 @@ impl Failure {
     /// A failure that no endpoint had a part in.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<String>) -> Failure {
-        Failure { reason, endpoint: None, status: None, right: None, retry_after: None, detail: detail.into() }
-    }
-
-    /// Whether the primary answered that it has no such endpoint.
-    #[must_use]
-    pub fn is_unsupported(&self) -> bool {
-        self.status == Some(404)
+        let (endpoint, status, rights, retry_after, unsupported) = (None, None, Vec::new(), None, false);
+        Failure { reason, endpoint, status, rights, retry_after, unsupported, detail: detail.into() }
     }
 
     /// What a page may show: reason, endpoint template, status and the missing right, nothing that the primary sent.
@@ -111,9 +108,9 @@ impl Failure {
             (Some(endpoint), None) => format!("{} on {endpoint}", self.reason),
             (None, _) => self.reason.to_string(),
         };
-        if let Some(right) = self.right {
+        if !self.rights.is_empty() {
             message.push_str("; missing right: ");
-            message.push_str(right);
+            message.push_str(&self.rights.join(", "));
         }
         message
     }

@@ -210,7 +210,8 @@ mod tests {
         let credential = Credential::ApiKey(Secret::new(Options::default().api_key));
         let site = Site::new("paris", primary.base_url().parse().unwrap(), credential);
         let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
-        let mut reading = Reading::new(&client, "paris", Display::default());
+        let memo = crate::collector::whole::Memo::default();
+        let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
         Licensing::new(&site).read(&mut reading).await.unwrap();
         let text = reading.page.finish().text();
         for line in [
@@ -227,7 +228,8 @@ mod tests {
             Some("/licensing/capacity"),
             Some(crate::simulator::Fault::Status(404, Vec::new(), String::new())),
         );
-        let mut reading = Reading::new(&client, "paris", Display::default());
+        let memo = crate::collector::whole::Memo::default();
+        let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
         Licensing::new(&site).read(&mut reading).await.unwrap();
         let text = reading.page.finish().text();
         assert!(text.contains("entitlements{") && !text.contains("front_end"), "{text}");

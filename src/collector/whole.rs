@@ -2,7 +2,7 @@
 //! endpoints, what a row means, and which metrics that makes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -51,18 +51,51 @@ pub(super) struct Reading<'a> {
     /// Where the series go.
     pub(super) page: Page,
     go_names: bool,
+    site: &'a str,
+    memo: &'a Memo,
     rejected: u64,
     first_rejection: Option<String>,
     parts: Vec<(Endpoint, Part)>,
-    /// The first refusal of each kind, for the case that nothing could be read.
-    denied: Option<Error>,
+    denied: Vec<Error>,
     unsupported: Option<Error>,
 }
 
+/// What a collector remembers of its polls, whatever it reads.
+#[derive(Debug, Default)]
+pub(super) struct Memo {
+    rejection_logged: AtomicBool,
+    /// A bit for each endpoint that has been read once.
+    read: AtomicU64,
+}
+
+impl Memo {
+    fn has_read(&self, endpoint: Endpoint) -> bool {
+        self.read.load(Ordering::Relaxed) & bit(endpoint) != 0
+    }
+
+    fn note_read(&self, endpoint: Endpoint) {
+        self.read.fetch_or(bit(endpoint), Ordering::Relaxed);
+    }
+}
+
+fn bit(endpoint: Endpoint) -> u64 {
+    u32::try_from(endpoint.slot()).ok().and_then(|slot| 1_u64.checked_shl(slot)).unwrap_or(0)
+}
+
 impl<'a> Reading<'a> {
-    pub(super) fn new(client: &'a Client, site: &str, display: Display) -> Reading<'a> {
-        let (parts, page, go_names) = (Vec::new(), Page::new(site), display.go_names);
-        Reading { client, page, go_names, rejected: 0, first_rejection: None, parts, denied: None, unsupported: None }
+    pub(super) fn new(client: &'a Client, site: &'a str, display: Display, memo: &'a Memo) -> Reading<'a> {
+        Reading {
+            client,
+            page: Page::new(site),
+            go_names: display.go_names,
+            site,
+            memo,
+            rejected: 0,
+            first_rejection: None,
+            parts: Vec::new(),
+            denied: Vec::new(),
+            unsupported: None,
+        }
     }
 
     /// Hands each row of the list `L` to `take`. `None`: this part of the collector is denied, or not offered by the
@@ -128,12 +161,18 @@ impl<'a> Reading<'a> {
     /// Takes a want of rights, or of the endpoint, for what it is: a part that is not there.
     pub(super) fn part<T>(&mut self, endpoint: Endpoint, asked: Result<T, Error>) -> Result<Option<T>, Error> {
         let (part, value) = match asked {
-            Ok(value) => (Part::Read, Some(value)),
-            Err(error) if error.reason() == Reason::Forbidden => {
-                self.denied.get_or_insert(error);
+            Ok(value) => {
+                self.memo.note_read(endpoint);
+                (Part::Read, Some(value))
+            }
+            Err(error) if error.reason() == Reason::Forbidden && error.is_refusal_of(endpoint) => {
+                self.denied.push(error);
                 (Part::Denied, None)
             }
-            Err(error) if error.status() == Some(404) => {
+            // What was there before cannot be missing in the release.
+            Err(error)
+                if error.status() == Some(404) && error.is_refusal_of(endpoint) && !self.memo.has_read(endpoint) =>
+            {
                 self.unsupported.get_or_insert(error);
                 (Part::Unsupported, None)
             }
@@ -148,13 +187,15 @@ impl<'a> Reading<'a> {
     }
 
     /// What has been read, once all of it has; an error where nothing could be.
-    pub(super) async fn polled(mut self, about: &About, logged: &AtomicBool, site: &str) -> Result<Polled, Failure> {
-        let received = Stamp::now();
-        if !self.parts.iter().any(|(_, part)| *part == Part::Read)
-            && let Some(error) = self.denied.take().or(self.unsupported.take())
-        {
-            return Err(error.into());
+    pub(super) async fn polled(mut self, about: &About) -> Result<Polled, Failure> {
+        let (received, site) = (Stamp::now(), self.site);
+        let denied = denial(std::mem::take(&mut self.denied));
+        if !self.parts.iter().any(|(_, part)| *part == Part::Read) {
+            let unsupported = self.unsupported.take().map(|error| Failure { unsupported: true, ..error.into() });
+            let nothing = || Failure::new(Reason::Internal, "nothing was asked for: a defect of the exporter");
+            return Err(denied.or(unsupported).unwrap_or_else(nothing));
         }
+        let logged = &self.memo.rejection_logged;
         if let Some(why) = self.first_rejection.take().filter(|_| !logged.swap(true, Ordering::Relaxed)) {
             let what =
                 "a record was left out; further ones are only counted, in netbackup_collector_rejected_records_total";
@@ -169,9 +210,21 @@ impl<'a> Reading<'a> {
                 }
             }
         }
-        let denied = self.denied.map(Failure::from).map(Arc::new);
+        let denied = denied.map(Arc::new);
         Ok(Polled { rendered: finish(self.page).await?, received, rejected: self.rejected, denied })
     }
+}
+
+/// All refusals for want of a right as one: who grants rights wants to know every one that is missing.
+fn denial(errors: Vec<Error>) -> Option<Failure> {
+    let mut errors = errors.into_iter().map(Failure::from);
+    let mut first = errors.next()?;
+    for other in errors {
+        first.rights.extend(other.rights.iter().filter(|right| !first.rights.contains(right)).collect::<Vec<_>>());
+        first.detail.push_str("; ");
+        first.detail.push_str(&other.detail);
+    }
+    Some(first)
 }
 
 /// The collector of a [`Source`].
@@ -180,12 +233,12 @@ pub(super) struct Whole<S> {
     site: Arc<str>,
     client: Client,
     display: Display,
-    rejection_logged: AtomicBool,
+    memo: Memo,
 }
 
 impl<S: Source> Whole<S> {
     pub(super) fn new(source: S, site: Arc<str>, client: Client, display: Display) -> Whole<S> {
-        Whole { source, site, client, display, rejection_logged: AtomicBool::new(false) }
+        Whole { source, site, client, display, memo: Memo::default() }
     }
 }
 
@@ -193,9 +246,9 @@ impl<S: Source> Collector for Whole<S> {
     fn poll<'a>(&'a self, _: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
             self.client.introduce().await;
-            let mut reading = Reading::new(&self.client, &self.site, self.display);
+            let mut reading = Reading::new(&self.client, &self.site, self.display, &self.memo);
             self.source.read(&mut reading).await?;
-            reading.polled(S::ABOUT, &self.rejection_logged, &self.site).await
+            reading.polled(S::ABOUT).await
         }
         .boxed()
     }

@@ -155,7 +155,7 @@ static SOURCES: [Source; 25] = [
         gauge(
             "netbackup_collector_permission_denied",
             COLLECTOR,
-            "Whether the last poll failed because a NetBackup right is missing (1) or not (0).",
+            "Whether a NetBackup right was missing for the last poll, or for a part of it (1), or not (0).",
         ),
         |sink, reading| sink.each(reading, |_, state| Some(f64::from(state.permission_denied()))),
     ),

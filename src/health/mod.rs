@@ -70,7 +70,7 @@ pub struct CollectorReport {
     pub state: &'static str,
     /// Age of the data in seconds; absent data have none.
     pub age_seconds: Option<f64>,
-    /// Why the last attempt failed; `None` after a success.
+    /// Why the last attempt failed, or which part of it was denied; `None` after a success.
     pub last_error: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl SiteReport {
                 collector: slot.collector,
                 state: freshness.as_str(),
                 age_seconds: state.age(now).as_ref().map(Duration::as_secs_f64),
-                last_error: state.last_failure.as_ref().map(|failure| failure.public_message()),
+                last_error: state.complaint().map(|failure| failure.public_message()),
             });
         }
         SiteReport {

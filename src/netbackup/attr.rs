@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::record::Readable;
-use super::wire::{Object, Objects, Record};
+use super::wire::{self, Fields, Object, Record};
 
 /// Times up to here mean "never": some primaries write 1970-01-01 for what has not happened.
 const FIRST_TIME_MS: i64 = 315_532_800_000; // 1980-01-01
@@ -27,6 +27,11 @@ impl<'de> Deserialize<'de> for Attr<'de> {
 }
 
 impl<'a> Attr<'a> {
+    /// A value that stands on its own.
+    pub(crate) fn new(raw: &'a RawValue) -> Attr<'a> {
+        Attr(raw.get())
+    }
+
     /// A string of a sensible length; copied only where it holds escapes.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
@@ -122,18 +127,28 @@ impl<'a> Attr<'a> {
 
     /// The records of an array; what is none is left out.
     pub(crate) fn records<T: Readable<'a>>(self) -> Vec<T> {
-        let elements = serde_json::from_str::<Objects<T::Raw>>(self.0).ok().and_then(|objects| objects.0);
-        elements.into_iter().flatten().flatten().filter_map(|raw| T::read(raw).ok()).collect()
+        let elements: Vec<Attr<'a>> = serde_json::from_str(self.0).unwrap_or_default();
+        elements.into_iter().filter_map(|element| T::of(element).ok()).collect()
     }
 
     /// A record.
     pub(crate) fn record<T: Readable<'a>>(self) -> Option<T> {
-        T::read(self.object()?).ok()
+        T::of(self).ok()
     }
 
     /// Whether this is `null`.
     pub(crate) fn is_null(self) -> bool {
         self.0 == "null"
+    }
+
+    /// The fields of an object under these keys; `None` for anything else.
+    pub(crate) fn fields(self, keys: &'static [&'static str]) -> Option<Fields<'a>> {
+        wire::fields(self.0, keys).ok().flatten()
+    }
+
+    /// Whether this is an object.
+    pub(crate) fn is_object(self) -> bool {
+        self.0.starts_with('{')
     }
 
     /// An object, read as `T`.

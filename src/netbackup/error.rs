@@ -25,6 +25,8 @@ struct Inner {
     error_code: Option<i64>,
     /// The site signs in with a password.
     signs_in: bool,
+    /// A part of the same list had been read before.
+    in_midst: bool,
     what: String,
     source: Option<Source>,
 }
@@ -113,6 +115,7 @@ impl Error {
             retry_after: None,
             error_code: None,
             signs_in: false,
+            in_midst: false,
             what: what.into(),
             source: None,
         }))
@@ -127,6 +130,18 @@ impl Error {
     pub(crate) fn of_session(mut self, signs_in: bool) -> Error {
         self.0.signs_in = signs_in;
         self
+    }
+
+    /// Says that a part of the list had been read before.
+    pub(crate) fn in_midst(mut self) -> Error {
+        self.0.in_midst = true;
+        self
+    }
+
+    /// Whether `endpoint` itself refused to be read at all, by this status or for want of a right, and not something that had to
+    /// be asked first, or a page after others.
+    pub(crate) fn is_refusal_of(&self, endpoint: Endpoint) -> bool {
+        self.0.endpoint == endpoint && !self.0.in_midst && self.0.status.is_some()
     }
 
     /// Adds to what is said.
@@ -263,9 +278,10 @@ impl From<Error> for Failure {
             reason: error.reason(),
             endpoint: Some(error.endpoint()),
             status: error.status(),
-            right: error.right(),
+            rights: error.right().into_iter().collect(),
             retry_after: error.retry_after(),
             detail: error.chain(),
+            unsupported: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, MapAccess};
 use super::attr::Attr;
 use super::endpoint::Endpoint;
 use super::paging::Cursor;
-use super::walk::List;
+use super::walk::{Facts, TypedList};
 use super::wire::{self, Item, Page, Record, Row};
 
 /// What to read of the job list.
@@ -182,13 +182,11 @@ impl<'a> Row<'a> for JobRow<'a> {
 /// `/admin/jobs`.
 pub(crate) enum Jobs {}
 
-impl List for Jobs {
+impl TypedList for Jobs {
     type Shape = Cursor;
     type Row<'a> = JobRow<'a>;
-    const ENDPOINT: Endpoint = Endpoint::Jobs;
-    const LARGEST_PAGE: u16 = 100;
-    /// Two million jobs.
-    const MOST_PAGES: u64 = 20_000;
+    // At most two million jobs.
+    const FACTS: Facts = Facts { endpoint: Endpoint::Jobs, largest_page: 100, most_pages: 20_000 };
 }
 
 const QUEUE_REASONS: [&str; 32] = [

@@ -57,7 +57,7 @@ impl Client {
         if is_object {
             return Ok(whole(1));
         }
-        let (page, pagination) = self.read(endpoint, wire::list::<Resource<'_, Anything<'_>>>(&body))?;
+        let (page, pagination) = self.read(endpoint, wire::entries::<Resource<'_, Anything<'_>>>(&body))?;
         let rows = u64::try_from(page.rows.len()).unwrap_or(u64::MAX).saturating_add(page.rejected);
         // A list that says nothing of its length is as long as its page, or longer.
         let count = pagination.as_ref().and_then(|pagination| pagination.count.and_then(super::attr::Attr::count));

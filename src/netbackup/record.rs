@@ -5,15 +5,26 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::attr::Attr;
-use super::wire::{Item, Record, Row};
+use super::wire::{Fields, RawItem};
 
-/// Something that is made of an object of an answer.
+/// Something that is made of some fields of an object.
 pub(crate) trait Readable<'a>: Sized {
-    /// The values as they stand in the text.
-    type Raw: Record<'a>;
+    /// Their keys.
+    const KEYS: &'static [&'static str];
 
-    /// The record, or why it is left out: words without any content of it.
-    fn read(raw: Self::Raw) -> Result<Self, &'static str>;
+    /// The record, or why it is left out: words without any content of it. `fields` are in the order of the keys.
+    fn read(fields: Fields<'a>) -> Result<Self, &'static str>;
+
+    /// The record that an object is; what is no object is none.
+    fn of(object: Attr<'a>) -> Result<Self, &'static str> {
+        object.fields(Self::KEYS).ok_or("it is no object").and_then(Self::read)
+    }
+}
+
+/// Something that is made of an element of `data`.
+pub(crate) trait Entry<'a>: Sized {
+    /// The entry, or why it is left out: words without any content of it.
+    fn of(item: RawItem<'a>) -> Result<Self, &'static str>;
 }
 
 /// An element of `data`: what it is called, and its attributes.
@@ -34,11 +45,10 @@ impl<T> Deref for Resource<'_, T> {
     }
 }
 
-impl<'a, T: Readable<'a>> Row<'a> for Resource<'a, T> {
-    type Attributes = T::Raw;
-
-    fn from_item(item: Item<'a, T::Raw>) -> Result<Self, &'static str> {
-        let attributes = T::read(item.attributes.ok_or("it has no attributes")?)?;
+impl<'a, T: Readable<'a>> Entry<'a> for Resource<'a, T> {
+    fn of(item: RawItem<'a>) -> Result<Self, &'static str> {
+        let attributes = item.attributes.filter(|attributes| attributes.is_object());
+        let attributes = T::of(attributes.ok_or("it has no attributes")?)?;
         let id = item.id.and_then(Attr::identifier).unwrap_or_default();
         Ok(Resource { id, relationships: item.relationships, attributes })
     }
@@ -76,35 +86,24 @@ macro_rules! record {
             pub(crate) borrowed: std::marker::PhantomData<&'a str>,
         }
 
-        const _: () = {
-            #[derive(Default)]
-            pub(crate) struct Raw<'a> {
-                $( $field: Option<$crate::netbackup::attr::Attr<'a>>, )*
-                borrowed: std::marker::PhantomData<&'a str>,
-            }
+        impl<'a> $crate::netbackup::record::Readable<'a> for $Record<'a> {
+            const KEYS: &'static [&'static str] = &[$( $key ),*];
 
-            impl<'de> $crate::netbackup::wire::Record<'de> for Raw<'de> {
-                fn field<M: serde::de::MapAccess<'de>>(&mut self, key: &str, map: &mut M) -> Result<(), M::Error> {
-                    match key {
-                        $( $key => self.$field = Some(map.next_value()?), )*
-                        _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
-                    }
-                    Ok(())
-                }
+            #[allow(unused_mut, unused_variables, reason = "a record may have no field")]
+            fn read(fields: $crate::netbackup::wire::Fields<'a>) -> Result<Self, &'static str> {
+                // In the order of the keys.
+                let mut fields = fields.into_iter();
+                Ok($Record {
+                    $(
+                        $field: {
+                            let field = fields.next().flatten();
+                            $crate::netbackup::record::read_field!(field, $kind $(, $why)?)
+                        },
+                    )*
+                    borrowed: std::marker::PhantomData,
+                })
             }
-
-            impl<'a> $crate::netbackup::record::Readable<'a> for $Record<'a> {
-                type Raw = Raw<'a>;
-
-                #[allow(unused_variables, reason = "a record may have no field")]
-                fn read(raw: Raw<'a>) -> Result<Self, &'static str> {
-                    Ok($Record {
-                        $( $field: $crate::netbackup::record::read_field!(raw.$field, $kind $(, $why)?), )*
-                        borrowed: std::marker::PhantomData,
-                    })
-                }
-            }
-        };
+        }
     };
 }
 
@@ -205,7 +204,7 @@ mod tests {
     type Page<'a> = wire::Page<Resource<'a, Sample<'a>>>;
 
     fn read(text: &str) -> Page<'_> {
-        wire::list(text).unwrap().0
+        wire::entries(text).unwrap().0
     }
 
     #[test]

@@ -4,13 +4,12 @@ use super::client::{Ask, Client};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::query::Target;
-use super::record::Readable;
-use super::wire::{self, Row};
-use crate::reason::Reason;
+use super::record::{Entry, Readable};
+use super::wire;
 
 /// An endpoint whose `data` is one resource.
 pub(crate) trait Single: 'static {
-    type Row<'a>: Row<'a>;
+    type Row<'a>: Entry<'a>;
     const ENDPOINT: Endpoint;
 }
 
@@ -32,7 +31,7 @@ impl Client {
     ) -> Result<T, Error> {
         let target = Target::new(S::ENDPOINT.template(), arguments);
         let body = self.json(&Ask::get(S::ENDPOINT, &target)).await?;
-        self.read(S::ENDPOINT, wire::single(&body)).map(take)
+        self.read(S::ENDPOINT, wire::entry(&body)).map(take)
     }
 
     /// Reads one object.
@@ -42,8 +41,6 @@ impl Client {
     pub(crate) async fn flat<F: Flat, T>(&self, take: impl FnOnce(F::Row<'_>) -> T) -> Result<T, Error> {
         let target = Target::new(F::ENDPOINT.template(), &[]);
         let body = self.json(&Ask::get(F::ENDPOINT, &target)).await?;
-        let raw = wire::body::<<F::Row<'_> as Readable<'_>>::Raw>(&body);
-        let row = raw.and_then(|raw| F::Row::read(raw).map_err(|why| format!("the answer is unusable: {why}")));
-        row.map(take).map_err(|what| self.error(F::ENDPOINT, Reason::Decode, what).with_status(200))
+        self.read(F::ENDPOINT, wire::flat(&body)).map(take)
     }
 }

@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, MapAccess};
 use super::attr::Attr;
 use super::endpoint::Endpoint;
 use super::paging::FullOffset;
-use super::walk::List;
+use super::walk::{Facts, TypedList};
 use super::wire::{self, Item, Page, Record, Row};
 
 /// One page of storage units.
@@ -170,10 +170,8 @@ impl<'a> Row<'a> for StorageUnitRow<'a> {
 /// `/storage/storage-units`.
 pub(crate) enum StorageUnits {}
 
-impl List for StorageUnits {
+impl TypedList for StorageUnits {
     type Shape = FullOffset;
     type Row<'a> = StorageUnitRow<'a>;
-    const ENDPOINT: Endpoint = Endpoint::StorageUnits;
-    const LARGEST_PAGE: u16 = 500;
-    const MOST_PAGES: u64 = 1_000;
+    const FACTS: Facts = Facts { endpoint: Endpoint::StorageUnits, largest_page: 500, most_pages: 1_000 };
 }

@@ -13,6 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
+use super::attr::Attr;
 use super::client::{Ask, Client, Lane};
 use super::endpoint::Endpoint;
 use super::error::Error;
@@ -20,7 +21,6 @@ use super::exchange::Exchange;
 use super::fault::classify;
 use super::query::Target;
 use super::record::Readable;
-use super::wire::Object;
 use crate::reason::Reason;
 
 /// A body that is not kept. A host is a few kilobytes, and a domain has ten thousands of them at most.
@@ -249,9 +249,7 @@ where
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
         while let Some(text) = seq.next_element::<Box<RawValue>>()? {
             self.since_record.set(0);
-            let raw = serde_json::from_str::<Object<<L::Row<'_> as Readable<'_>>::Raw>>(text.get());
-            let raw = raw.ok().and_then(|object| object.0);
-            match raw.ok_or("it is no object").and_then(L::Row::read) {
+            match L::Row::of(Attr::new(&text)) {
                 Ok(row) => {
                     (self.folding.fold)(&mut self.folded.made, row);
                     self.folded.rows = self.folded.rows.saturating_add(1);

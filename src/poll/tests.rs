@@ -49,7 +49,7 @@ impl Collector for Scripted {
                 Step::Last(seconds) => sleep(Duration::from_secs(seconds)).await,
                 Step::Unsupported => {
                     let failure = Failure::new(Reason::Http, "scripted");
-                    return Err(Failure { status: Some(404), endpoint: Some("/x"), ..failure });
+                    return Err(Failure { status: Some(404), unsupported: true, ..failure });
                 }
                 Step::InPart => {}
                 Step::Hang => std::future::pending().await,

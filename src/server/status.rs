@@ -104,8 +104,7 @@ impl CollectorStatus {
             permission_denied: state.permission_denied(),
             supported: !state.unsupported,
             error: state
-                .last_failure
-                .as_ref()
+                .complaint()
                 .map(|failure| Error { reason: failure.reason.as_str(), message: failure.public_message() }),
             freshness,
             next_in: state.next_attempt.map(|next| next.mono.saturating_duration_since(now)),

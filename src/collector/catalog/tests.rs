@@ -20,7 +20,8 @@ async fn primary() -> (Simulator, Catalog, Client) {
 }
 
 async fn samples(catalog: &Catalog, client: &Client) -> Vec<String> {
-    let mut reading = Reading::new(client, "paris", Display::default());
+    let memo = crate::collector::whole::Memo::default();
+    let mut reading = Reading::new(client, "paris", Display::default(), &memo);
     catalog.read(&mut reading).await.unwrap();
     reading.page.finish().text().lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
 }

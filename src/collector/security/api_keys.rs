@@ -123,7 +123,8 @@ mod tests {
         let site = Site::new("paris", primary.base_url().parse().unwrap(), credential);
         let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
         let shown = async |signs_in: bool| {
-            let mut reading = Reading::new(&client, "paris", Display::default());
+            let memo = crate::collector::whole::Memo::default();
+            let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
             read(&mut reading, signs_in, now).await.unwrap();
             reading.page.finish().text()
         };

@@ -192,7 +192,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::netbackup::record::Readable as _;
     use crate::netbackup::wire;
 
     #[test]
@@ -205,7 +204,7 @@ mod tests {
             "none": null,
         }}}})
         .to_string();
-        let status: Resource<'_, SecurityStatus<'_>> = wire::single(&text).unwrap();
+        let status: Resource<'_, SecurityStatus<'_>> = wire::entry(&text).unwrap();
         assert_eq!(status.score, Some(12.5));
         let mut settings: Vec<_> =
             status.settings().into_iter().map(|(name, setting)| (name, setting.score, setting.enabled)).collect();
@@ -216,7 +215,7 @@ mod tests {
         assert_eq!(settings, expected);
         let many: serde_json::Map<_, _> = (0..300).map(|n| (format!("setting{n}"), json!({}))).collect();
         let text = json!({"data": {"id": "x", "attributes": {"securitySettingsDetail": many}}}).to_string();
-        let status: Resource<'_, SecurityStatus<'_>> = wire::single(&text).unwrap();
+        let status: Resource<'_, SecurityStatus<'_>> = wire::entry(&text).unwrap();
         assert_eq!(status.settings().len(), MOST_SETTINGS);
     }
 
@@ -228,7 +227,7 @@ mod tests {
     }
 
     fn authorities(text: &str) -> Vec<Authority> {
-        CaCertificates::read(wire::body(text).unwrap()).unwrap().authorities()
+        wire::flat::<CaCertificates<'_>>(text).unwrap().authorities()
     }
 
     #[test]

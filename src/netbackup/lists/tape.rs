@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
-
 use crate::netbackup::attr::Attr;
 use crate::netbackup::endpoint::Endpoint;
 use crate::netbackup::paging::{MetaOffset, NestedCursor, Whole};
-use crate::netbackup::record::{Resource, record};
+use crate::netbackup::record::{Entry, Resource, record};
 use crate::netbackup::walk::List;
-use crate::netbackup::wire::{Item, Record, Row};
+use crate::netbackup::wire::RawItem;
 
 record! {
     /// A drive. The id of the resource is its name.
@@ -104,20 +102,8 @@ pub(crate) struct DeviceHost<'a> {
     pub(crate) name: Cow<'a, str>,
 }
 
-/// Attributes of which none is used.
-#[derive(Debug, Default)]
-pub(crate) struct Unused;
-
-impl<'de> Record<'de> for Unused {
-    fn field<M: MapAccess<'de>>(&mut self, _: &str, map: &mut M) -> Result<(), M::Error> {
-        map.next_value::<IgnoredAny>().map(drop)
-    }
-}
-
-impl<'a> Row<'a> for DeviceHost<'a> {
-    type Attributes = Unused;
-
-    fn from_item(item: Item<'a, Unused>) -> Result<Self, &'static str> {
+impl<'a> Entry<'a> for DeviceHost<'a> {
+    fn of(item: RawItem<'a>) -> Result<Self, &'static str> {
         let name = item.id.and_then(Attr::identifier).filter(|name| !name.is_empty()).ok_or("it has no name")?;
         Ok(DeviceHost { name })
     }
