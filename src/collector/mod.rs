@@ -196,7 +196,7 @@ pub fn build(
         "media_servers" => Some(whole(media_servers::MediaServers::new(site), site, client, store("media_servers"))),
         "tape" => Some(whole(tape::Tape::new(site), site, client, store("tape"))),
         "alerts" => Some(whole(alerts::Alerts::new(site), site, client, store("alerts"))),
-        "events" => Some(whole(events::Events::new(site), site, client, store("events"))),
+        "events" => Some(Arc::new(events::Events::new(site, client, created_samples, store("events")))),
         "malware" => Some(whole(malware::Malware::new(site), site, client, store("malware"))),
         "anomalies" => Some(whole(anomalies::Anomalies::new(site), site, client, store("anomalies"))),
         "security" => Some(whole(security::Security::new(site), site, client, store("security"))),
