@@ -150,10 +150,14 @@ mod tests {
     #[test]
     fn a_time_whose_form_nobody_published_is_read_in_each_that_makes_sense() {
         let moment = Some(1_764_194_404_000);
-        for text in ["1764194404", "1764194404000", r#""1764194404""#, r#"" 1764194404000""#, r#""2025-11-26T22:00:04Z""#] {
+        for text in
+            ["1764194404", "1764194404000", r#""1764194404""#, r#"" 1764194404000""#, r#""2025-11-26T22:00:04Z""#]
+        {
             assert_eq!(attr(text).any_time_ms(), moment, "{text}");
         }
-        for text in ["0", "17641944040000", "\"\"", "\"soon\"", "null", "-1764194404", "9223372036854775807", "[1764194404]"] {
+        for text in
+            ["0", "17641944040000", "\"\"", "\"soon\"", "null", "-1764194404", "9223372036854775807", "[1764194404]"]
+        {
             assert_eq!(attr(text).any_time_ms(), None, "{text}");
         }
     }

@@ -50,8 +50,7 @@ impl Counters {
     pub(super) fn count(&mut self, event: &Event, events: u64, wall_ms: u64) {
         let kind = (event.severity.clone(), event.kind.clone());
         let kind = if self.by_kind.contains_key(&kind) { kind } else { self.bounded(event) };
-        let counter =
-            self.by_kind.entry(kind).or_insert(Counter { created_ms: wall_ms, events: 0, is_shown: false });
+        let counter = self.by_kind.entry(kind).or_insert(Counter { created_ms: wall_ms, events: 0, is_shown: false });
         counter.events = counter.events.saturating_add(events);
     }
 
@@ -106,7 +105,8 @@ mod tests {
         counters.shown();
         let shown = shown(&counters);
         assert_eq!(shown.len(), MOST_TYPES + 2);
-        let of = |severity: &str, kind: &str| shown.iter().find(|row| row.0 == severity && row.1 == kind).map(|row| row.2);
+        let of =
+            |severity: &str, kind: &str| shown.iter().find(|row| row.0 == severity && row.1 == kind).map(|row| row.2);
         assert_eq!((of("INFO", "t0007"), of("INFO", OTHER), of(OTHER, OTHER)), (Some(2), Some(200), Some(1)));
     }
 }

@@ -218,7 +218,8 @@ fn writing() -> impl Strategy<Value = Change> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let end = prop_oneof![6 => Just(End::Publish), 1 => Just(End::CrashBeforeKeeping), 1 => Just(End::CrashAfterKeeping)];
+    let end =
+        prop_oneof![6 => Just(End::Publish), 1 => Just(End::CrashBeforeKeeping), 1 => Just(End::CrashAfterKeeping)];
     let poll = (option::weighted(0.2, (1_usize..4, writing())), option::weighted(0.3, (1_usize..4, 0_usize..9)), end);
     let step = prop_oneof![
         6 => writing().prop_map(Step::Change),
@@ -243,12 +244,46 @@ fn ids_that_begin_anew_and_pass_the_old_ones_while_nobody_looks_lose_nothing() {
     let poll = || Step::Poll(None, None, End::Publish);
     let change = Step::Change;
     let (write, wait) = (|events| change(Change::Write(events)), || change(Change::Wait(OVERLAP_MS * 2)));
-    run(&[write(20), poll(), write(20), poll(), wait(), write(3), poll(), change(Change::BeginIdsAnew), write(120), poll()]);
+    run(&[
+        write(20),
+        poll(),
+        write(20),
+        poll(),
+        wait(),
+        write(3),
+        poll(),
+        change(Change::BeginIdsAnew),
+        write(120),
+        poll(),
+    ]);
     // The list stays empty for a while.
-    run(&[write(20), poll(), write(20), poll(), change(Change::BeginIdsAnew), poll(), wait(), poll(), write(2), poll(), write(2)]);
+    run(&[
+        write(20),
+        poll(),
+        write(20),
+        poll(),
+        change(Change::BeginIdsAnew),
+        poll(),
+        wait(),
+        poll(),
+        write(2),
+        poll(),
+        write(2),
+    ]);
     // The way to them is cut off twice.
     let cut_off = |request| Step::Poll(None, Some((request, 5)), End::Publish);
-    run(&[write(20), poll(), write(9), poll(), change(Change::BeginIdsAnew), write(50), cut_off(1), cut_off(2), cut_off(3), poll()]);
+    run(&[
+        write(20),
+        poll(),
+        write(9),
+        poll(),
+        change(Change::BeginIdsAnew),
+        write(50),
+        cut_off(1),
+        cut_off(2),
+        cut_off(3),
+        poll(),
+    ]);
 }
 
 #[test]
