@@ -287,6 +287,21 @@ fn ids_that_begin_anew_and_pass_the_old_ones_while_nobody_looks_lose_nothing() {
 }
 
 #[test]
+fn ids_that_begin_anew_under_the_eyes_of_a_poll_lose_nothing() {
+    let poll = |during| Step::Poll(during, None, End::Publish);
+    let write = |events| Step::Change(Change::Write(events));
+    let (wait, anew) = (|ms| Step::Change(Change::Wait(ms)), || Step::Change(Change::BeginIdsAnew));
+    // Between the search that finds nothing and the page after it.
+    let early = [write(1), poll(None), write(2), wait(94_785), write(8), wait(205_206), poll(None), write(2), anew()];
+    run(&[&early[..], &[poll(Some((3, Change::Write(2))))]].concat());
+    // The stamp of an event that is settled lies ahead of those that come.
+    let ahead =
+        [Step::Change(Change::WriteAhead(2_396_321)), poll(None), wait(77_443), write(7), wait(154_046), write(4)];
+    let rest = [poll(None), wait(66_501), anew(), poll(None), poll(Some((1, Change::Write(1))))];
+    run(&[&ahead[..], &rest].concat());
+}
+
+#[test]
 fn a_storm_is_read_once_and_not_remembered_without_end() {
     let mut primary = Primary { now_ms: START_MS, next_id: 1, ..Primary::default() };
     let mut book = Book::default();

@@ -151,7 +151,7 @@ async fn a_primary_that_sorts_ids_as_texts_is_a_failed_poll_and_not_a_loss() {
 }
 
 #[tokio::test]
-async fn a_missing_right_and_a_missing_endpoint_are_told_apart() {
+async fn a_missing_right_is_named_and_ends_when_it_is_granted() {
     let mut bench = Bench::new(None).await;
     bench.primary.control().set_rbac(vec![TEMPLATE.to_owned()]);
     assert_eq!(bench.poll().await.unwrap_err().reason, Reason::Forbidden);
