@@ -216,7 +216,7 @@ pub fn build(
         "media_servers" => place.whole(media_servers::MediaServers::new(site)),
         "tape" => place.whole(tape::Tape::new(site)),
         "alerts" => place.whole(alerts::Alerts::new(site)),
-        "events" => place.whole(events::Events::new(site)),
+        "events" => Arc::new(events::Events::new(site, client.clone(), display, place.store("events"))),
         "malware" => place.whole(malware::Malware::new(site)),
         "anomalies" => place.whole(anomalies::Anomalies::new(site)),
         "security" => place.whole(security::Security::new(site)),

@@ -36,7 +36,7 @@ mod memory;
 mod names;
 mod pace;
 mod packed;
-mod primary;
+pub(super) mod primary;
 mod render;
 mod table;
 mod window;
