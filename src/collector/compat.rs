@@ -39,14 +39,14 @@ pub static CLIENT_JOBS: Family = gauge(
 pub static CLIENT_LAST_SUCCESS: Family = gauge(
     "nbu_client_last_job_success_seconds",
     &["site", "client", "policy", "action"],
-    "When the last job of the client, policy and job type that succeeded (status 0) ended, as polled, in Unix time.",
+    "When the last job of the client, policy and job type that succeeded (status 0, or 1 in part) ended, as polled, in Unix time.",
 );
 
 /// Last backup of a client.
 pub static CLIENT_LAST_BACKUP: Family = gauge(
     "nbu_client_last_successful_backup_timestamp_seconds",
     &["site", "client"],
-    "When the last backup of the client that succeeded (status 0) ended, as polled, in Unix time.",
+    "When the last backup of the client that succeeded (status 0, or 1 in part) ended, as polled, in Unix time.",
 );
 
 /// Free and used space.

@@ -141,6 +141,7 @@ impl Storage {
 impl Collector for Storage {
     fn poll<'a>(&'a self, _: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
+            self.client.introduce().await;
             // By name, so that a unit that moves between two pages while they are read is there once.
             let mut units: BTreeMap<String, Unit> = BTreeMap::new();
             let mut rejected = 0_u64;

@@ -36,7 +36,9 @@ pub(super) struct Inner {
     pub(super) versions: Negotiation,
     /// One task at a time asks for the version; the others wait for what it finds.
     pub(super) discovery: Mutex<()>,
-    /// When the primary was last asked who it is, for the sake of a metric.
+    /// Whether no collector asks the primary who it is anyway, as that of jobs does at every poll.
+    pub(super) introduces: bool,
+    /// Until when the primary need not be asked who it is, for the sake of a metric.
     pub(super) introduced: Mutex<Option<Instant>>,
     pub(super) permits: Semaphore,
     pub(super) request_timeout: Duration,
@@ -160,6 +162,7 @@ impl Client {
             exchange: Exchange::new(site, stats, credentials, environment)?,
             versions: Negotiation::new(site.api_version),
             discovery: Mutex::new(()),
+            introduces: site.collectors.iter().all(|(spec, _)| spec.name != "jobs"),
             introduced: Mutex::new(None),
             permits: Semaphore::new(site.poll.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
             request_timeout: site.poll.request_timeout,
@@ -273,13 +276,16 @@ impl Client {
         self.0.exchange.credentials.changed(since).await;
     }
 
-    /// The primary's clock in Unix milliseconds, as far as it is known; asked for where it is not.
+    /// The primary's clock in Unix milliseconds, measured anew. A primary that answers and does not tell its time is taken to
+    /// have ours, or the offset that it had.
     ///
     /// # Errors
-    /// When it is not known and `/ping` does not tell it.
+    /// When there was no answer.
     pub(crate) async fn server_now_ms(&self) -> Result<i64, Error> {
-        if self.stats().clock_offset_seconds().is_none() {
-            self.ping().await?;
+        if let Err(error) = self.ping().await
+            && error.status().is_none()
+        {
+            return Err(error);
         }
         let wall = i64::try_from(unix_ms(SystemTime::now())).unwrap_or(i64::MAX);
         let offset = self.stats().clock_offset_seconds().unwrap_or(0.0);

@@ -42,6 +42,8 @@ pub enum ShortOffset {}
 pub enum MetaOffset {}
 /// D: offset; nothing is said, a page shorter than asked for is the last.
 pub enum BareOffset {}
+/// D where no largest page is published: a primary may cap pages below what is asked for, so only an empty page is the end.
+pub enum UncappedOffset {}
 /// E: opaque cursor in `meta.pagination`, links beside it.
 pub enum Cursor {}
 /// F: as E, with the links nested in `links.pagination`.
@@ -115,6 +117,24 @@ impl Shape for BareOffset {
         // A primary that sends more rows than asked for is followed by what it sent.
         let rows = u64::try_from(rows).map_err(|_| "the page has more rows than can be counted")?;
         current.copied().unwrap_or(0).checked_add(rows).map(Some).ok_or("the offset is out of range")
+    }
+}
+
+impl Shape for UncappedOffset {
+    type Position = u64;
+
+    fn push(position: &u64, target: &mut Target) {
+        push_offset(*position, target);
+    }
+
+    fn next(
+        pagination: Option<&Pagination<'_>>,
+        current: Option<&u64>,
+        rows: usize,
+        _: u16,
+    ) -> Result<Option<u64>, Lost> {
+        // As long as there are rows, the page was as full as it can be.
+        BareOffset::next(pagination, current, rows, 1)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::de::{IgnoredAny, MapAccess};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::attr::Attr;
 use super::client::{Ask, Client};
@@ -15,6 +15,8 @@ use crate::reason::Reason;
 use crate::stats::Primary;
 
 const INTRODUCTION_HOLDS: Duration = Duration::from_secs(3600);
+const INTRODUCTION_RETRY: Duration = Duration::from_secs(60);
+const INTRODUCTION_PATIENCE: Duration = Duration::from_secs(3);
 /// Longer than any name of a host.
 const LONGEST: usize = 1024;
 
@@ -69,23 +71,29 @@ impl Client {
             server_name: text(fields.server_name),
             release: text(fields.release),
         };
-        self.stats().set_primary(Primary {
-            server_name: info.server_name.clone().unwrap_or_default(),
-            release: info.release.clone().unwrap_or_default(),
-            host_id: info.host_id.clone().unwrap_or_default(),
-        });
+        if info != ServerInfo::default() {
+            self.stats().set_primary(Primary {
+                server_name: info.server_name.clone().unwrap_or_default(),
+                release: info.release.clone().unwrap_or_default(),
+                host_id: info.host_id.clone().unwrap_or_default(),
+            });
+        }
         Ok(info)
     }
 
     /// Asks who the primary is where nobody has for an hour, for the sake of `netbackup_primary_info`. Nothing depends on the
     /// answer.
     pub(crate) async fn introduce(&self) {
-        // Whoever comes while another one asks need not wait.
-        let Ok(mut introduced) = self.0.introduced.try_lock() else { return };
-        if introduced.is_some_and(|at| at.elapsed() < INTRODUCTION_HOLDS) {
+        if !self.0.introduces {
             return;
         }
-        *introduced = Some(Instant::now());
-        let _ = self.server_info().await;
+        // Whoever comes while another one asks need not wait.
+        let Ok(mut introduced) = self.0.introduced.try_lock() else { return };
+        if introduced.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        // A poll has better things to wait for.
+        let known = matches!(timeout(INTRODUCTION_PATIENCE, self.server_info()).await, Ok(Ok(_)));
+        *introduced = Some(Instant::now() + if known { INTRODUCTION_HOLDS } else { INTRODUCTION_RETRY });
     }
 }

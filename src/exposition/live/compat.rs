@@ -37,7 +37,7 @@ pub(super) static SOURCES: [Source; 4] = [
         gauge(
             "nbu_response_time_ms",
             SITE,
-            "How long the last request of a poll took that was answered, in milliseconds.",
+            "How long the last request took that was answered, of a poll or of a health probe, in milliseconds.",
         ),
         |sink, reading| {
             if let Some(took) = reading.site.stats.last_answer_took().filter(|_| reading.site.go_names) {

@@ -1,7 +1,7 @@
 //! Protection plans as the API writes them.
 
 use crate::netbackup::endpoint::Endpoint;
-use crate::netbackup::paging::BareOffset;
+use crate::netbackup::paging::UncappedOffset;
 use crate::netbackup::record::{Resource, record};
 use crate::netbackup::walk::List;
 
@@ -21,7 +21,7 @@ record! {
 pub(crate) enum Slos {}
 
 impl List for Slos {
-    type Shape = BareOffset;
+    type Shape = UncappedOffset;
     type Row<'a> = Resource<'a, Slo<'a>>;
     const ENDPOINT: Endpoint = Endpoint::Slos;
     /// None is published.

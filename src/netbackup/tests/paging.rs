@@ -1,7 +1,9 @@
 //! The six paging shapes, each read by its own type.
 
 use crate::netbackup::jobs::JobRow;
-use crate::netbackup::paging::{BareOffset, Cursor, FullOffset, MetaOffset, NestedCursor, Shape, ShortOffset};
+use crate::netbackup::paging::{
+    BareOffset, Cursor, FullOffset, MetaOffset, NestedCursor, Shape, ShortOffset, UncappedOffset,
+};
 use crate::netbackup::query::Target;
 use crate::netbackup::wire::list;
 
@@ -68,6 +70,8 @@ fn shape_d_ends_with_a_short_page() {
     assert_eq!(next::<BareOffset>(full, None, 3), Ok(None));
     assert_eq!(next::<BareOffset>(full, Some(u64::MAX), 2), Err("the offset is out of range"));
     assert_eq!(next::<BareOffset>(r#"{"data": []}"#, Some(2), 0), Ok(None), "an empty page is the last, whatever");
+    assert_eq!(next::<UncappedOffset>(full, Some(2), 100), Ok(Some(4)), "it may be capped");
+    assert_eq!(next::<UncappedOffset>(r#"{"data": []}"#, Some(4), 100), Ok(None));
 }
 
 fn cursor_bodies<S: Shape<Position = String>>(more: &str, end: &str, cursor: &str) {
