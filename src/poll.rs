@@ -249,7 +249,7 @@ impl Worker {
         let before = slot.load();
         let (was_successful, reason_before) =
             (before.success, before.last_failure.as_ref().map(|failure| failure.reason));
-        let (was_unsupported, was_denied) = (before.unsupported, before.denied.is_some());
+        let (was_unsupported, was_denied) = (before.unsupported, before.denied.clone());
         // One that had data offers what it had, whatever it answers now.
         let is_optional = self.collector.is_optional() && before.snapshot.is_none();
         drop(before);
@@ -257,7 +257,7 @@ impl Worker {
             Ok(polled) => {
                 trace.succeeded(polled.rendered.series(), polled.rejected);
                 self.log_success(slot.collector, was_successful, reason_before, &polled, started);
-                self.log_denied(slot.collector, was_denied, &polled);
+                self.log_denied(slot.collector, was_denied.as_deref(), &polled);
                 attempt.succeed(polled);
             }
             Err(failure) if is_optional && failure.unsupported => {
@@ -300,13 +300,13 @@ impl Worker {
         }
     }
 
-    fn log_denied(&self, collector: &str, was_denied: bool, polled: &Polled) {
+    fn log_denied(&self, collector: &str, before: Option<&Failure>, polled: &Polled) {
         let site = &*self.site;
         match &polled.denied {
-            Some(failure) if !was_denied => {
+            Some(failure) if before.is_none_or(|before| before.rights != failure.rights) => {
                 warn!(site, collector, error = failure.detail, "a part of the collector's data may not be read");
             }
-            None if was_denied => info!(site, collector, "all of the collector's data may be read again"),
+            None if before.is_some() => info!(site, collector, "all of the collector's data may be read again"),
             _ => {}
         }
     }

@@ -148,10 +148,14 @@ impl Exchange {
         let endpoint = request.endpoint;
         let facts = endpoint.facts();
         let authorization = if facts.needs_auth {
-            let key = self.credentials.header().await;
-            Some(key.map_err(|error| {
+            let key = self.credentials.header().await.map_err(|error| {
                 self.error(endpoint, Reason::Auth, "not sent, because there is no usable credential").with_source(error)
-            })?)
+            })?;
+            if budget.of_poll && self.credentials.is_hopeless(&key) {
+                let what = "not sent, because the primary has just refused this key several times";
+                return Err(self.error(endpoint, Reason::Auth, what));
+            }
+            Some(key)
         } else {
             None
         };

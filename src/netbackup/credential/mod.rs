@@ -31,6 +31,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How old a verdict of the primary on a key may be before a probe has it renewed.
 const REVIEW_EVERY: Duration = Duration::from_secs(60);
 
+/// Refusals of a key in a row after which it is not sent for a while: one endpoint may have its own reasons.
+const MANY_REFUSALS: u32 = 3;
+/// Shorter than the shortest wait of a poll after a refusal.
+const REFUSAL_HOLDS: Duration = Duration::from_secs(50);
+
 /// Shorter text is no secret, and hiding it would only garble what a primary says.
 const SHORTEST_HIDDEN: usize = 4;
 
@@ -40,6 +45,8 @@ pub(crate) struct Credentials {
     source: Source,
     /// The last value that the primary refused.
     refused: Mutex<Option<HeaderValue>>,
+    /// How often in a row that was, and when last.
+    refusals: Mutex<(u32, Option<Instant>)>,
     /// How often another key or password was taken.
     changes: AtomicU64,
     /// When the primary judged them last, and which change that was.
@@ -70,6 +77,7 @@ impl Credentials {
             site: Arc::clone(site),
             source,
             refused: Mutex::default(),
+            refusals: Mutex::default(),
             changes: AtomicU64::new(0),
             judged: Mutex::default(),
             wake: tokio::sync::Notify::new(),
@@ -157,6 +165,11 @@ impl Credentials {
     pub(crate) fn judge(&self, sent: &HeaderValue, error: Option<&Error>) {
         let accepted = error.is_none_or(|error| error.reason() == Reason::Forbidden);
         let refused = error.is_some_and(|error| error.reason() == Reason::Auth && error.status() == Some(401));
+        if refused || accepted {
+            let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_same = refused && self.refused().as_ref() == Some(sent);
+            *refusals = (if is_same { refusals.0.saturating_add(1) } else { u32::from(refused) }, Some(Instant::now()));
+        }
         if refused {
             *self.refused() = Some(sent.clone());
         }
@@ -173,6 +186,14 @@ impl Credentials {
         } else if accepted && self.refused().as_ref() == Some(sent) {
             *self.refused() = None;
         }
+    }
+
+    /// Whether a key was refused so often within the last minute, and never accepted meanwhile, that nothing is to be gained
+    /// from sending it again: every collector of a site would, and a primary may lock a key. Sessions look after themselves.
+    pub(crate) fn is_hopeless(&self, key: &HeaderValue) -> bool {
+        let refusals = *self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let (MANY_REFUSALS.., Some(last)) = refusals else { return false };
+        self.session().is_none() && last.elapsed() < REFUSAL_HOLDS && self.refused().as_ref() == Some(key)
     }
 
     /// Whether a probe is to have a verdict from before renewed: there is another key by now, or nobody has sent the one that

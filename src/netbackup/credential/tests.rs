@@ -365,3 +365,23 @@ async fn what_a_stopped_program_has_started_ends_with_it() {
     }
     panic!("it lives on");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_refused_again_and_again_is_not_sent_for_a_while() {
+    let key = Credential::ApiKey(Secret::new("a-key-of-some-length".into()));
+    let credentials = Credentials::new(&"paris".into(), &key).unwrap();
+    let sent = credentials.header().await.unwrap();
+    let refusal = Error::new(&"paris".into(), Endpoint::Jobs, Reason::Auth, "refused").with_status(401);
+    for _ in 0..2 {
+        credentials.judge(&sent, Some(&refusal));
+        assert!(!credentials.is_hopeless(&sent), "an endpoint may have its own reasons");
+    }
+    credentials.judge(&sent, Some(&refusal));
+    assert!(credentials.is_hopeless(&sent));
+    tokio::time::advance(Duration::from_secs(55)).await;
+    assert!(!credentials.is_hopeless(&sent), "a poll tries again after a minute");
+    for error in [Some(&refusal), Some(&refusal), Some(&refusal), None] {
+        credentials.judge(&sent, error);
+    }
+    assert!(!credentials.is_hopeless(&sent), "it was accepted");
+}
