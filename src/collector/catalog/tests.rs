@@ -1,3 +1,5 @@
+//! The collector of the catalog against the simulated primary.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
