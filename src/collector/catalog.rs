@@ -1,18 +1,18 @@
 //! The catalog: images of the last `lookback` by what malware scans and anomaly detection say of them (`/catalog/images`,
 //! every page of that window), and when the catalog itself was last backed up (`/admin/jobs`).
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::whole::{Bounded, Reading, Source, seconds};
+use super::whole::{Bounded, Once, Reading, Source, seconds};
 use super::{About, compat};
 use crate::clock::{from_unix_ms, rfc3339};
 use crate::config;
-use crate::exposition::{Family, Kind};
+use crate::exposition::{Family, Kind, Rendered};
 use crate::netbackup::lists::images::{Image, Images};
 use crate::netbackup::{Endpoint, Error, JobRow, JobsPage, JobsQuery, Listing};
 
@@ -49,7 +49,7 @@ pub static WINDOW: Family = Family {
 pub static LAST_SUCCESS: Family = Family {
     name: "netbackup_catalog_backup_last_success_timestamp_seconds",
     kind: Kind::Gauge,
-    help: "End of the newest backup of the catalog (policy type NBU_CATALOG) with status 0 that the primary listed at the last poll, in Unix time.",
+    help: "End of the newest backup of the catalog (policy type NBU_CATALOG) with status 0 that the primary has listed at any poll, in Unix time. Without a state directory a restart of the exporter forgets one that is listed no more.",
     labels: &["site"],
 };
 
@@ -57,7 +57,7 @@ pub static LAST_SUCCESS: Family = Family {
 pub static LAST_ATTEMPT: Family = Family {
     name: "netbackup_catalog_backup_last_attempt_timestamp_seconds",
     kind: Kind::Gauge,
-    help: "End of the newest backup of the catalog (policy type NBU_CATALOG) of any status that the primary listed at the last poll, in Unix time.",
+    help: "End of the newest backup of the catalog (policy type NBU_CATALOG) of any status that the primary has listed at any poll, in Unix time. Without a state directory a restart of the exporter forgets one that is listed no more.",
     labels: &["site"],
 };
 
@@ -75,13 +75,16 @@ pub static ABOUT: About = About {
 /// The source.
 pub struct Catalog {
     window: Duration,
+    /// The newest backups that were ever listed: a primary deletes jobs after some days, the last good backup among them,
+    /// and an alert on its age must not end with that.
+    known: Mutex<Backups>,
 }
 
 impl Catalog {
     /// Of one site.
     #[must_use]
     pub fn new(site: &config::Site) -> Catalog {
-        Catalog { window: site.poll.lookback }
+        Catalog { window: site.poll.lookback, known: Mutex::default() }
     }
 }
 
@@ -90,11 +93,12 @@ impl Source for Catalog {
 
     fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
         async move {
-            read_backups(reading).await?;
+            self.read_backups(reading).await?;
             let now = reading.client.server_now_ms().await?;
             let (filter, mut tally) = (window(now, self.window), Tally::default());
             let listing = Listing { filter: Some(&filter), ..Listing::ALL };
             if reading.list::<Images>(listing, |image| tally.add(&image.id, &image)).await?.is_some() {
+                reading.reject(tally.once.nameless, tally.once.why());
                 reading.page.gauge(&WINDOW, &[], self.window.as_secs_f64());
                 tally.write(reading);
             }
@@ -126,9 +130,7 @@ struct Tally {
     /// By policy type, of those images that say it.
     bytes: BTreeMap<String, u64>,
     labels: [Bounded; 3],
-    hasher: RandomState,
-    /// Hashes of the ids: an image that moves between two pages while they are read counts once.
-    seen: HashSet<u64>,
+    once: Once,
 }
 
 impl Default for Tally {
@@ -137,15 +139,14 @@ impl Default for Tally {
             images: BTreeMap::new(),
             bytes: BTreeMap::new(),
             labels: [MOST_STATES, MOST_STATES, MOST_TYPES].map(Bounded::new),
-            hasher: RandomState::new(),
-            seen: HashSet::new(),
+            once: Once::default(),
         }
     }
 }
 
 impl Tally {
     fn add(&mut self, id: &str, image: &Image<'_>) {
-        if !id.is_empty() && !self.seen.insert(self.hasher.hash_one(id)) {
+        if !self.once.is_new(id) {
             return;
         }
         let [malware_labels, anomaly_labels, type_labels] = &mut self.labels;
@@ -171,13 +172,24 @@ impl Tally {
 }
 
 /// The newest ends of backups of the catalog, Unix milliseconds.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Backups {
     attempt: Option<i64>,
     success: Option<i64>,
 }
 
 impl Backups {
+    /// Those of a page that was rendered before.
+    fn of(published: &Rendered) -> Backups {
+        #[expect(clippy::cast_possible_truncation, reason = "a time, in the milliseconds that it was made of")]
+        let end = |family| published.value(family).map(|seconds| (seconds * 1000.0).round() as i64);
+        Backups { attempt: end(&LAST_ATTEMPT), success: end(&LAST_SUCCESS) }
+    }
+
+    fn newest(self, other: Backups) -> Backups {
+        Backups { attempt: self.attempt.max(other.attempt), success: self.success.max(other.success) }
+    }
+
     /// Of jobs of such a policy only those that write a backup count, not copies and clean-up, and of those only the one
     /// that stands for all: a part may succeed where the whole fails.
     fn add(&mut self, job: &JobRow<'_>) {
@@ -190,31 +202,45 @@ impl Backups {
     }
 }
 
-/// Where the key may not see jobs the list may be empty instead of denied: then nothing is said.
-async fn read_backups(reading: &mut Reading<'_>) -> Result<(), Error> {
-    let (client, mut backups) = (reading.client, Backups::default());
-    // Successes are asked for apart only where there are too many newer failures to see one.
-    for and_status in ["", " and status eq 0"] {
-        let filter = format!("policyType eq 'NBU_CATALOG' and state eq 'DONE'{and_status}");
-        let query = JobsQuery { filter: Some(filter), sort: Some("-endTime"), limit: 100 };
-        let mut why = None;
-        let mut take = |page: JobsPage<'_>| {
-            page.rows.iter().for_each(|job| backups.add(job));
-            why = page.first_rejection;
-        };
-        let listed = client.jobs_page(&query, &mut take).await;
-        let Some(walk) = reading.part(Endpoint::Jobs, listed)? else { return Ok(()) };
-        reading.reject(walk.rejected, why);
-        if backups.success.is_some() || !walk.more {
-            break;
-        }
+impl Catalog {
+    /// Adds what was found, and says what is known.
+    fn remember(&self, found: Backups) -> Backups {
+        // Two times are right after a panic too.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.newest(found);
+        *known
     }
-    for (family, end) in [(&LAST_ATTEMPT, backups.attempt), (&LAST_SUCCESS, backups.success)] {
-        if let Some(end) = end {
-            reading.page.gauge(family, &[], seconds(end));
+
+    /// Where the key may not see jobs the list may be empty instead of denied: then nothing is added.
+    async fn read_backups(&self, reading: &mut Reading<'_>) -> Result<(), Error> {
+        if let Some(published) = &reading.published {
+            self.remember(Backups::of(published));
         }
+        let (client, mut backups) = (reading.client, Backups::default());
+        // Successes are asked for apart only where there are too many newer failures to see one.
+        for and_status in ["", " and status eq 0"] {
+            let filter = format!("policyType eq 'NBU_CATALOG' and state eq 'DONE'{and_status}");
+            let query = JobsQuery { filter: Some(filter), sort: Some("-endTime"), limit: 100 };
+            let mut why = None;
+            let mut take = |page: JobsPage<'_>| {
+                page.rows.iter().for_each(|job| backups.add(job));
+                why = page.first_rejection;
+            };
+            let listed = client.jobs_page(&query, &mut take).await;
+            let Some(walk) = reading.part(Endpoint::Jobs, listed)? else { return Ok(()) };
+            reading.reject(walk.rejected, why);
+            if backups.success.is_some() || !walk.more {
+                break;
+            }
+        }
+        let known = self.remember(backups);
+        for (family, end) in [(&LAST_ATTEMPT, known.attempt), (&LAST_SUCCESS, known.success)] {
+            if let Some(end) = end {
+                reading.page.gauge(family, &[], seconds(end));
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,17 +1,18 @@
-//! Licensing: front-end capacity in use (`/licensing/capacity`, a row per primary), and what is entitled
-//! (`/licensing/entitlements`).
+//! Licensing: what is entitled (`/licensing/entitlements`), and front-end capacity in use (`/licensing/capacity`, a row per
+//! primary).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Bounded, Reading, Source, seconds};
+use super::whole::{Bounded, Once, Reading, Source, number, seconds};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
-use crate::netbackup::lists::licensing::{Capacities, Entitlement, Entitlements};
-use crate::netbackup::{Endpoint, Error, Listing};
+use crate::netbackup::lists::licensing::{Capacities, Capacity, Entitlement, Entitlements};
+use crate::netbackup::{Endpoint, Error, Listing, Resource};
+use crate::reason::Reason;
 
 /// NetBackup's megabyte.
 const MEGABYTE: f64 = 1024.0 * 1024.0;
@@ -24,7 +25,7 @@ const MOST_WORDS: usize = 20;
 pub static FRONT_END: Family = Family {
     name: "netbackup_licensing_front_end_bytes",
     kind: Kind::Gauge,
-    help: "Front-end capacity in use as last gathered by NetBackup (masterConsumptionMB x 1024 x 1024), at the last poll, by the id of the primary in the list.",
+    help: "Front-end capacity in use as last gathered by NetBackup (masterConsumptionMB x 1024 x 1024), at the last poll, by the id of the primary in the list; of more than 100 primaries the rest together as other. Absent where nothing has been gathered yet (404).",
     labels: &["site", "primary"],
 };
 
@@ -40,7 +41,7 @@ pub static ENTITLEMENTS: Family = Family {
 pub static ENTITLED: Family = Family {
     name: "netbackup_licensing_entitled_units",
     kind: Kind::Gauge,
-    help: "What the entitlements at the last poll add up to (licenseCount x countMultiplier), in what their meter counts: front-end terabytes for FETB, else machines or processors.",
+    help: "What the entitlements at the last poll add up to (licenseCount x countMultiplier), in the unit that their meter counts in; NetBackup does not publish which unit that is.",
     labels: &["site", "status", "meter"],
 };
 
@@ -64,10 +65,10 @@ pub static SERVICE_END: Family = Family {
 pub static ABOUT: About = About {
     name: "licensing",
     title: "Licensing",
-    endpoints: &[Endpoint::Capacity, Endpoint::Entitlements],
+    endpoints: &[Endpoint::Entitlements, Endpoint::Capacity],
     releases: "all",
-    cardinality: "one series per primary, two per meter and status, two per product, meter and status",
-    cost: "a request per primary, whose answer grows with the number of images, and one per 100 entitlements",
+    cardinality: "one series per primary (101 at most), two per meter and status, two per product, meter and status",
+    cost: "a request per 100 entitlements, and one per primary, whose answer grows with the number of images: one of more than 32 MiB counts as a rejected record, and the entitlements are shown without capacity",
     families: &[&ENTITLED, &ENTITLEMENT_END, &ENTITLEMENTS, &FRONT_END, &SERVICE_END],
 };
 
@@ -87,31 +88,56 @@ impl Source for Licensing {
 
     fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
         async move {
-            let mut primaries: BTreeMap<String, f64> = BTreeMap::new();
-            reading
-                .list::<Capacities>(Listing::ALL, |row| {
-                    if let Some(megabytes) = row.megabytes.filter(|megabytes| *megabytes >= 0.0) {
-                        primaries.insert(row.id.clone().into_owned(), megabytes);
-                    }
-                })
-                .await?;
-            for (primary, megabytes) in primaries.iter().take(MOST_NAMES) {
-                reading.page.gauge(&FRONT_END, &[primary], megabytes * MEGABYTE);
-            }
-            let (mut ids, mut sums) = (BTreeSet::new(), Sums::default());
-            reading
-                .list::<Entitlements>(Listing::ALL, |row| {
-                    // One that moves between two pages while they are read is there once.
-                    if row.id.is_empty() || ids.insert(row.id.clone().into_owned()) {
-                        sums.add(&row);
-                    }
-                })
-                .await?;
-            sums.write(&mut reading.page);
-            Ok(())
+            // First, so that nothing of the capacity, which may be large, stands in their way.
+            read_entitlements(reading).await?;
+            read_capacity(reading).await
         }
         .boxed()
     }
+}
+
+async fn read_entitlements(reading: &mut Reading<'_>) -> Result<(), Error> {
+    let (mut once, mut sums) = (Once::default(), Sums::default());
+    let listed = reading.list::<Entitlements>(Listing::ALL, |row| {
+        if once.is_new(&row.id) {
+            sums.add(&row);
+        }
+    });
+    if listed.await?.is_some() {
+        reading.reject(once.nameless, once.why());
+        sums.write(&mut reading.page);
+    }
+    Ok(())
+}
+
+async fn read_capacity(reading: &mut Reading<'_>) -> Result<(), Error> {
+    let (mut once, mut primaries) = (Once::default(), BTreeMap::new());
+    let mut take = |row: Resource<'_, Capacity<'_>>| {
+        if once.is_new(&row.id)
+            && let Some(megabytes) = row.megabytes.filter(|megabytes| *megabytes >= 0.0)
+        {
+            primaries.insert(row.id.clone().into_owned(), megabytes);
+        }
+    };
+    let listed = match reading.client.list::<Capacities>(&Listing::ALL, &mut take).await {
+        // It will be as large at the next poll: to fail would be to lose what is entitled for good.
+        Err(error) if error.reason() == Reason::TooLarge => {
+            reading.reject(1, Some(format!("no capacity is shown: {}", error.finding())));
+            return Ok(());
+        }
+        listed => listed,
+    };
+    let Some((walk, why)) = reading.part(Endpoint::Capacity, listed)? else { return Ok(()) };
+    reading.reject(walk.rejected, why);
+    reading.reject(once.nameless, once.why());
+    let (mut names, mut sums) = (Bounded::new(MOST_NAMES), BTreeMap::new());
+    for (primary, megabytes) in &primaries {
+        *sums.entry(names.label(primary)).or_insert(0.0) += megabytes;
+    }
+    for (primary, megabytes) in sums {
+        reading.page.gauge(&FRONT_END, &[primary], megabytes * MEGABYTE);
+    }
+    Ok(())
 }
 
 /// What the licences of a status and a meter come to.
@@ -141,7 +167,7 @@ impl Sums {
         let sum = self.sums.entry([own(&licence.status), own(&licence.meter)]).or_default();
         sum.licences = sum.licences.saturating_add(1);
         if let (Some(count), Some(multiplier)) = (licence.count, licence.multiplier) {
-            *sum.units.get_or_insert(0.0) += super::whole::number(count) * multiplier;
+            *sum.units.get_or_insert(0.0) += number(count) * multiplier;
         }
         for (ends, end) in [(&mut self.ends, licence.end), (&mut self.service_ends, licence.service_end)] {
             let Some(end) = end else { continue };
@@ -187,11 +213,28 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::collector::Display;
+    use crate::collector::{Display, Polled};
     use crate::config::{Credential, Secret, Site};
     use crate::netbackup::Client;
-    use crate::simulator::{Options, Simulator};
+    use crate::reason::Failure;
+    use crate::simulator::{Fault, Options, Simulator};
     use crate::stats::ApiStats;
+
+    async fn poll(primary: &Simulator) -> Result<Polled, Failure> {
+        let credential = Credential::ApiKey(Secret::new(Options::default().api_key));
+        let site = Site::new("paris", primary.base_url().parse().unwrap(), credential);
+        let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
+        let memo = crate::collector::whole::Memo::default();
+        let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
+        Licensing::new(&site).read(&mut reading).await?;
+        reading.polled(&ABOUT).await
+    }
+
+    /// What a poll shows, and how many records it leaves out.
+    async fn shown(primary: &Simulator) -> (String, u64) {
+        let polled = poll(primary).await.unwrap();
+        (polled.rendered.text(), polled.rejected)
+    }
 
     #[tokio::test]
     async fn every_page_is_read_a_primary_at_a_time() {
@@ -207,13 +250,7 @@ mod tests {
         control.replace("/licensing/entitlements", Some(rows.into()));
         let capacity = |n: usize| json!({"type": "x", "id": format!("p{n}"), "attributes": {"masterConsumptionMB": n}});
         control.replace("/licensing/capacity", Some((0..4).map(capacity).collect()));
-        let credential = Credential::ApiKey(Secret::new(Options::default().api_key));
-        let site = Site::new("paris", primary.base_url().parse().unwrap(), credential);
-        let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
-        let memo = crate::collector::whole::Memo::default();
-        let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
-        Licensing::new(&site).read(&mut reading).await.unwrap();
-        let text = reading.page.finish().text();
+        let text = shown(&primary).await.0;
         for line in [
             "netbackup_licensing_entitlements{site=\"paris\",status=\"ACTIVE\",meter=\"FETB\"} 250\n",
             "netbackup_licensing_entitled_units{site=\"paris\",status=\"ACTIVE\",meter=\"FETB\"} 250\n",
@@ -224,15 +261,64 @@ mod tests {
         let counts = control.request_counts();
         assert_eq!((counts["/licensing/entitlements"], counts["/licensing/capacity"]), (3, 4));
         // Nothing gathered yet: what is entitled is known all the same.
-        control.set_fault(
-            Some("/licensing/capacity"),
-            Some(crate::simulator::Fault::Status(404, Vec::new(), String::new())),
-        );
-        let memo = crate::collector::whole::Memo::default();
-        let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
-        Licensing::new(&site).read(&mut reading).await.unwrap();
-        let text = reading.page.finish().text();
+        control.set_fault(Some("/licensing/capacity"), Some(Fault::Status(404, Vec::new(), String::new())));
+        let text = shown(&primary).await.0;
         assert!(text.contains("entitlements{") && !text.contains("front_end"), "{text}");
+        // Larger than what is read: the same, and it is counted.
+        control.set_fault(Some("/licensing/capacity"), Some(Fault::GzipBomb));
+        let (text, rejected) = shown(&primary).await;
+        assert!(text.contains("entitlements{") && !text.contains("front_end") && rejected == 1, "{text}");
+        // What may pass by itself fails the poll, which then is tried again soon.
+        control.set_fault(Some("/licensing/capacity"), Some(Fault::Status(500, Vec::new(), String::new())));
+        assert!(poll(&primary).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_was_denied_after_its_first_page_is_not_shown() {
+        let primary = Simulator::start(Options::default()).await.unwrap();
+        let control = primary.control();
+        let attributes = json!({"status": "ACTIVE", "licenseMeter": "FETB", "masterConsumptionMB": 1});
+        let row = |n: usize| json!({"type": "x", "id": format!("p{n}"), "attributes": attributes});
+        for (template, rows, still) in
+            [("/licensing/entitlements", 100, "front_end"), ("/licensing/capacity", 1, "entitlements")]
+        {
+            let rows: Vec<Value> = (0..rows).map(row).collect();
+            let meta = json!({"pagination": {"next": 1, "offset": 0, "limit": 1, "count": 2}});
+            control.set_fault_times(Some(template), Fault::Body(json!({"data": rows, "meta": meta}).to_string()), 1);
+            control.set_rbac(vec![template.to_owned()]);
+            control.clear_requests();
+            let text = shown(&primary).await.0;
+            assert_eq!(control.request_counts()[template], 2);
+            let families = ["front_end", "entitlements"].map(|name| text.contains(&format!("licensing_{name}")));
+            assert_eq!(families, ["front_end", "entitlements"].map(|name| name == still), "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn primaries_without_end_are_summed_up_and_rows_without_id_left_out() {
+        let primary = Simulator::start(Options::default()).await.unwrap();
+        let control = primary.control();
+        let row = |id: Option<usize>| {
+            let attributes = json!({"status": "ACTIVE", "licenseMeter": "FETB", "masterConsumptionMB": 1});
+            let id = id.map(|id| format!("p{id:03}"));
+            json!({"type": "x", "id": id, "attributes": attributes})
+        };
+        let rows: Vec<Value> = (0..110).map(Some).chain([None, None]).map(row).collect();
+        control.replace("/licensing/capacity", Some(rows.clone().into()));
+        control.replace("/licensing/entitlements", Some(rows.into()));
+        let (text, rejected) = shown(&primary).await;
+        assert_eq!(rejected, 4);
+        assert!(
+            text.contains("netbackup_licensing_entitlements{site=\"paris\",status=\"ACTIVE\",meter=\"FETB\"} 110\n")
+        );
+        let of: Vec<&str> =
+            text.lines().filter(|line| line.starts_with("netbackup_licensing_front_end_bytes{")).collect();
+        assert_eq!(of.len(), 101);
+        assert!(
+            of.contains(&r#"netbackup_licensing_front_end_bytes{site="paris",primary="other"} 10485760"#),
+            "{of:?}"
+        );
+        assert!(of.contains(&r#"netbackup_licensing_front_end_bytes{site="paris",primary="p099"} 1048576"#), "{of:?}");
     }
 
     fn licence<'a>(status: &'a str, product: &'a str, end: i64) -> Entitlement<'a> {

@@ -34,7 +34,7 @@ pub static INFO: Family = Family {
     name: "netbackup_media_server_info",
     kind: Kind::Gauge,
     help: "1 for each media server at the last poll; dte_mode: whether it encrypts data on their way (ON or OFF).",
-    labels: &["site", "media_server", "version", "os_type", "os_version", "os_release", "dte_mode", "cluster"],
+    labels: &["site", "media_server", "release", "os", "os_version", "os_release", "dte_mode", "cluster"],
 };
 
 /// See [`About`].
@@ -104,7 +104,7 @@ impl From<&MediaServer<'_>> for Server {
 
 impl Server {
     fn render(&self, page: &mut Page, name: &str) {
-        put(page, &UP, &[name], self.up.map(|up| f64::from(u8::from(up))));
+        put(page, &UP, &[name], self.up.map(u64::from));
         if !self.status.is_empty() {
             state_set(page, &STATUS, &[name], STATUSES, &self.status);
         }

@@ -123,6 +123,12 @@ impl PollContext {
         self.slot.load().snapshot.as_ref().map(|snapshot| snapshot.received.mono)
     }
 
+    /// The published snapshot itself, from before a restart too.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<Arc<Rendered>> {
+        self.slot.load().snapshot.as_ref().map(|snapshot| Arc::clone(&snapshot.payload))
+    }
+
     /// Says how much of a first read is done, 0 to 1.
     pub fn progress(&self, ratio: f64) {
         self.slot.set_progress(ratio);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::whole::{Reading, Source, number};
+use super::whole::{Once, Reading, Source};
 use super::{About, compat};
 use crate::config;
 use crate::exposition::{Family, Kind};
@@ -56,34 +56,56 @@ impl Source for Slo {
 
     fn read<'a>(&'a self, reading: &'a mut Reading<'_>) -> BoxFuture<'a, Result<(), Error>> {
         async move {
-            // By id, so that a plan that moves between two pages while they are read is there once.
-            let mut plans: BTreeMap<String, (String, String, Option<u64>)> = BTreeMap::new();
-            reading
-                .list::<Slos>(Listing::ALL, |plan| {
-                    let labels = (plan.name.clone().into_owned(), plan.workload_type.clone().into_owned());
-                    plans.insert(plan.id.clone().into_owned(), (labels.0, labels.1, plan.subscriptions));
-                })
-                .await?;
-            reading.go_gauge(&compat::SLOS, &[], plans.len() as u64);
-            let mut by_type: BTreeMap<&str, u64> = BTreeMap::new();
-            let mut subscriptions: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-            for (name, workload_type, count) in plans.values() {
-                let plans = by_type.entry(workload_type).or_default();
-                *plans = plans.saturating_add(1);
-                if let Some(count) = count {
-                    // Names need not be unique.
-                    let sum = subscriptions.entry((name, workload_type)).or_default();
-                    *sum = sum.saturating_add(*count);
+            let mut once = Once::default();
+            let mut by_type: BTreeMap<String, u64> = BTreeMap::new();
+            let mut subscriptions: BTreeMap<(String, String), u64> = BTreeMap::new();
+            let listed = reading.list::<Slos>(Listing::ALL, |plan| {
+                if !once.is_new(&plan.id) {
+                    return;
                 }
+                let workload_type = plan.workload_type.clone().into_owned();
+                let plans = by_type.entry(workload_type.clone()).or_default();
+                *plans = plans.saturating_add(1);
+                if let Some(count) = plan.subscriptions {
+                    // Names need not be unique.
+                    let sum = subscriptions.entry((plan.name.clone().into_owned(), workload_type)).or_default();
+                    *sum = sum.saturating_add(count);
+                }
+            });
+            if listed.await?.is_none() {
+                return Ok(());
             }
+            reading.reject(once.nameless, once.why());
+            reading.go_gauge(&compat::SLOS, &[], by_type.values().sum::<u64>());
             for (workload_type, plans) in by_type {
-                reading.page.gauge(&PLANS, &[workload_type], number(plans));
+                reading.page.gauge(&PLANS, &[&workload_type], plans);
             }
             for ((name, workload_type), count) in subscriptions {
-                reading.page.gauge(&SUBSCRIPTIONS, &[name, workload_type], number(count));
+                reading.page.gauge(&SUBSCRIPTIONS, &[&name, &workload_type], count);
             }
             Ok(())
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::whole::tests::pages_of;
+
+    #[tokio::test]
+    async fn every_plan_of_every_page_counts_once_and_one_without_id_not_at_all() {
+        let row = |id: Option<usize>| {
+            let attributes = json!({"name": "gold", "workloadType": "VMWARE", "subscriptionCount": 2});
+            json!({"type": "slo", "id": id.map(|id| id.to_string()), "attributes": attributes})
+        };
+        // The rows behind the first hundred are the last of them: they moved while the first page was read.
+        let rows: Vec<_> = (0..100).chain(95..240).map(Some).chain([None, None]).map(row).collect();
+        let (text, requests) = pages_of("slo", "/servicecatalog/slos", rows).await;
+        assert!(text.contains(r#"netbackup_protection_plans{site="paris",workload_type="VMWARE"} 240"#), "{text}");
+        assert!(text.contains(r#"subscriptions{site="paris",plan="gold",workload_type="VMWARE"} 480"#), "{text}");
+        assert_eq!(requests, 3);
     }
 }

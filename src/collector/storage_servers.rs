@@ -7,9 +7,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Reading, Source, flag, number, put, state_set};
+use super::whole::{Reading, Source, flag, put, state_set};
 use crate::config;
-use crate::exposition::{Family, Kind, Page};
+use crate::exposition::{Family, Kind, Number, Page};
 use crate::netbackup::lists::storage_servers::{Msdp, StorageServer, StorageServers as List};
 use crate::netbackup::{Endpoint, Error, Listing};
 
@@ -31,7 +31,7 @@ pub static INFO: Family = gauge(
         "category",
         "name",
         "server_type",
-        "version",
+        "release",
         "encryption",
         "kms",
         "worm_supported",
@@ -49,10 +49,10 @@ pub static STATE: Family = gauge(
     &["site", "storage_server", "category", "state"],
 );
 
-/// Why it could be read only in part.
+/// Whether it could be read whole.
 pub static STATUS_CODE: Family = gauge(
     "netbackup_storage_server_status_code",
-    "NetBackup status code with which the primary could read the storage server only in part, as polled. Absent where it says none.",
+    "NetBackup status code of what the primary could read of the storage server, as polled: 0 is success, with any other one it read only a part. Absent where it says none.",
     SERVER,
 );
 
@@ -82,7 +82,7 @@ pub static POOL_AVAILABLE: Family =
 /// Savings.
 pub static SAVED: Family = gauge(
     "netbackup_msdp_deduplication_saved_ratio",
-    "Share of the data of the MSDP pool that deduplication saves, 0 to 1, at the last poll.",
+    "Share of the data of the MSDP pool that deduplication saves, 0 to 1, at the last poll: deduplicationRatioPercentage / 100, taken as the percentage that is saved, since the API does not say of what it is one. Absent where it is not between 0 and 100.",
     MSDP,
 );
 
@@ -154,7 +154,7 @@ struct Server {
 /// What only a deduplicating server has.
 struct Deduplication {
     fips: &'static str,
-    numbers: [(&'static Family, Option<f64>); 8],
+    numbers: [(&'static Family, Option<Number>); 8],
 }
 
 impl Source for StorageServers {
@@ -216,14 +216,14 @@ impl From<&Msdp<'_>> for Deduplication {
         Deduplication {
             fips: flag(msdp.fips),
             numbers: [
-                (&POOL_RAW, pool.and_then(|pool| pool.raw).map(number)),
-                (&POOL_RESERVED, pool.and_then(|pool| pool.reserved).map(number)),
-                (&POOL_SIZE, pool.and_then(|pool| pool.size).map(number)),
-                (&POOL_USED, pool.and_then(|pool| pool.used).map(number)),
-                (&POOL_AVAILABLE, pool.and_then(|pool| pool.available).map(number)),
-                (&SAVED, saved.map(|percent| percent / 100.0)),
-                (&CATALOG_LOGICAL, msdp.catalog_logical.map(number)),
-                (&CATALOG_FILES, msdp.catalog_files.map(number)),
+                (&POOL_RAW, pool.and_then(|pool| pool.raw).map(Number::from)),
+                (&POOL_RESERVED, pool.and_then(|pool| pool.reserved).map(Number::from)),
+                (&POOL_SIZE, pool.and_then(|pool| pool.size).map(Number::from)),
+                (&POOL_USED, pool.and_then(|pool| pool.used).map(Number::from)),
+                (&POOL_AVAILABLE, pool.and_then(|pool| pool.available).map(Number::from)),
+                (&SAVED, saved.map(|percent| Number::from(percent / 100.0))),
+                (&CATALOG_LOGICAL, msdp.catalog_logical.map(Number::from)),
+                (&CATALOG_FILES, msdp.catalog_files.map(Number::from)),
             ],
         }
     }

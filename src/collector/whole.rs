@@ -1,6 +1,8 @@
 //! A source that is read whole at each poll, from one endpoint or several: what its collector has to say is which
 //! endpoints, what a row means, and which metrics that makes.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,7 +12,7 @@ use tracing::warn;
 
 use super::{About, Collector, Display, PollContext, Polled, Seen, finish};
 use crate::clock::Stamp;
-use crate::exposition::{Family, Kind, Number, Page};
+use crate::exposition::{Family, Kind, Number, Page, Rendered};
 use crate::netbackup::{self, Client, Endpoint, Error, Flat, FlatList, List, Listing, Single};
 use crate::reason::{Failure, Reason};
 
@@ -50,6 +52,8 @@ pub(super) struct Reading<'a> {
     pub(super) client: &'a Client,
     /// Where the series go.
     pub(super) page: Page,
+    /// What the last successful poll has published, or was published after a restart.
+    pub(super) published: Option<Arc<Rendered>>,
     go_names: bool,
     site: &'a str,
     memo: &'a Memo,
@@ -70,7 +74,9 @@ pub(super) struct Memo {
 
 impl Memo {
     fn has_read(&self, endpoint: Endpoint) -> bool {
-        self.read.load(Ordering::Relaxed) & bit(endpoint) != 0
+        // A single object may be gone at any time.
+        let is_list = !endpoint.template().contains('{');
+        is_list && self.read.load(Ordering::Relaxed) & bit(endpoint) != 0
     }
 
     fn note_read(&self, endpoint: Endpoint) {
@@ -87,6 +93,7 @@ impl<'a> Reading<'a> {
         Reading {
             client,
             page: Page::new(site),
+            published: None,
             go_names: display.go_names,
             site,
             memo,
@@ -243,10 +250,11 @@ impl<S: Source> Whole<S> {
 }
 
 impl<S: Source> Collector for Whole<S> {
-    fn poll<'a>(&'a self, _: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
+    fn poll<'a>(&'a self, context: &'a PollContext) -> BoxFuture<'a, Result<Polled, Failure>> {
         async move {
             self.client.introduce().await;
             let mut reading = Reading::new(&self.client, &self.site, self.display, &self.memo);
+            reading.published = context.snapshot();
             self.source.read(&mut reading).await?;
             reading.polled(S::ABOUT).await
         }
@@ -339,7 +347,7 @@ impl Bounded {
 }
 
 /// Adds a sample where there is a value.
-pub(super) fn put(page: &mut Page, family: &'static Family, labels: &[&str], value: Option<f64>) {
+pub(super) fn put(page: &mut Page, family: &'static Family, labels: &[&str], value: Option<impl Into<Number>>) {
     if let Some(value) = value {
         page.gauge(family, labels, value);
     }
@@ -354,10 +362,12 @@ pub(super) fn flag(value: Option<bool>) -> &'static str {
     }
 }
 
-/// Tells the rows of a list apart by their ids: one that moves between two pages while they are read counts once.
+/// Tells the rows of a list apart by their ids: one that moves between two pages while they are read counts once. Of an
+/// id only a hash is kept, since a list may be millions of rows long.
 #[derive(Debug, Default)]
 pub(super) struct Once {
-    seen: std::collections::HashSet<Box<str>>,
+    hasher: RandomState,
+    seen: HashSet<u64>,
     /// Rows without an id, to be [left out](Reading::reject).
     pub(super) nameless: u64,
 }
@@ -369,7 +379,7 @@ impl Once {
             self.nameless = self.nameless.saturating_add(1);
             return false;
         }
-        !self.seen.contains(id) && self.seen.insert(id.into())
+        self.seen.insert(self.hasher.hash_one(id))
     }
 
     /// Why rows without an id are left out; `None`: there were none.
@@ -429,6 +439,23 @@ pub(super) mod tests {
         assert!(text("UP").iter().any(|line| line.contains("UP") && line.ends_with(" 1")));
         assert!(text("ODD").iter().any(|line| line.contains("ODD") && line.ends_with(" 1")) && text("ODD").len() == 3);
         assert!(text("").iter().all(|line| line.ends_with(" 0")));
+    }
+
+    #[test]
+    fn a_row_counts_once_and_one_without_id_is_left_out() {
+        let mut once = Once::default();
+        assert_eq!(["a", "b", "a", "", ""].map(|id| once.is_new(id)), [true, true, false, false, false]);
+        assert_eq!((once.nameless, once.why().as_deref()), (2, Some("it has no id")));
+        assert!(Once::default().why().is_none());
+    }
+
+    #[test]
+    fn integers_stay_exact() {
+        static SIZE: Family = Family { name: "netbackup_x_bytes", kind: Kind::Gauge, help: "x", labels: &["site"] };
+        let mut page = Page::new("paris");
+        put(&mut page, &SIZE, &[], Some(9_007_199_254_740_993_u64));
+        put(&mut page, &SIZE, &[], None::<f64>);
+        assert!(page.finish().text().ends_with(" 9007199254740993\n"));
     }
 
     #[test]

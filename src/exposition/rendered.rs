@@ -102,6 +102,17 @@ impl Rendered {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// The value of a gauge or counter that has one series; `None`: it has none, or more.
+    #[must_use]
+    pub fn value(&self, family: &Family) -> Option<f64> {
+        let (_, piece) = self.pieces(false).find(|(other, _)| other.name == family.name)?;
+        let line = std::str::from_utf8(piece.plain).ok()?.strip_suffix('\n')?;
+        if line.contains('\n') {
+            return None;
+        }
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
     /// The samples of each family, ordered by its name, with the `_created` ones or without.
     pub(super) fn pieces(&self, with_created: bool) -> impl Iterator<Item = (&'static Family, Piece<'_>)> {
         let created = self.created.as_ref().filter(|_| with_created);

@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_a_family_with_one_series_can_be_read() {
+        static END: Family = Family { name: "netbackup_end", kind: Kind::Gauge, help: "End.", labels: &["site"] };
+        let mut page = Page::new("a } 1");
+        page.gauge(&END, &[], 1_764_194_404.125);
+        page.gauge(&JOBS, &["a", "b"], 1.0);
+        page.gauge(&JOBS, &["a", "c"], 1.0);
+        let restored = Rendered::restore(&page.finish().export(), |name| known(name).or(Some(&END))).unwrap();
+        let values = [&END, &JOBS, &DONE].map(|family| restored.value(family));
+        assert_eq!(values, [Some(1_764_194_404.125), None, None]);
+    }
+
+    #[test]
     fn every_cut_and_every_byte_more_is_refused() {
         let mut bytes = snapshot(true).export();
         for len in 0..bytes.len() {

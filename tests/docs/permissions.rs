@@ -115,8 +115,8 @@ user of its key a role of its own that holds what the collectors need that are s
 with `/` for `|` and without the word OPERATIONS: `MANAGE/JOBS VIEW` is `|OPERATIONS|VIEW|` on `|MANAGE|JOBS|`. `check` also says what the key could read of collectors
 that are off.
 
-A collector whose right is missing says so in `netbackup_collector_permission_denied`; one that reads several endpoints shows what it may, and says of each endpoint what came of it in
-`netbackup_collector_endpoint_state`.
+A collector whose right is missing says so in `netbackup_collector_permission_denied`; one that reads several endpoints shows what it may, and says of each endpoint that it asked what came of it in
+`netbackup_collector_endpoint_state`; `/storage/disk-pools/{diskPoolId}` is asked, and found there, only where the list of disk pools has no sizes.
 
 ## What each collector needs
 

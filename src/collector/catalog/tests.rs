@@ -1,3 +1,5 @@
+//! The collector of the catalog against the simulated primary.
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -13,10 +15,14 @@ use crate::stats::ApiStats;
 async fn primary() -> (Simulator, Catalog, Client) {
     let options = Options { jobs: 0, clock_offset: -3_600_000, release: Release::R11_0, ..Options::default() };
     let primary = Simulator::start(options).await.unwrap();
-    let key = Credential::ApiKey(Secret::new(Options::default().api_key));
-    let site = Site::new("paris", primary.base_url().parse().unwrap(), key);
+    let site = site_of(&primary);
     let client = Client::new(&site, Arc::new(ApiStats::default())).unwrap();
     (primary, Catalog::new(&site), client)
+}
+
+fn site_of(primary: &Simulator) -> Site {
+    let key = Credential::ApiKey(Secret::new(Options::default().api_key));
+    Site::new("paris", primary.base_url().parse().unwrap(), key)
 }
 
 async fn samples(catalog: &Catalog, client: &Client) -> Vec<String> {
@@ -108,13 +114,65 @@ async fn the_last_backup_of_the_catalog_is_told_from_what_else_its_policy_does()
     }
     assert_eq!(backups(&catalog, &client, now).await, [Some(44_100), Some(90_000)]);
     assert_eq!(control.request_counts()["/admin/jobs"], 2, "successes are asked for apart");
-    // Who may not see jobs is told of none, and says nothing.
+    // Who may not see jobs is told of none, and adds nothing.
     control.set_silent_empty_jobs(true);
-    assert_eq!(backups(&catalog, &client, now).await, [None, None]);
+    assert_eq!(backups(&Catalog::new(&site_of(&primary)), &client, now).await, [None, None]);
     control.set_silent_empty_jobs(false);
     control.set_rbac(vec!["/admin".to_owned()]);
     assert_eq!(backups(&catalog, &client, now).await, [None, None]);
     assert!(!samples(&catalog, &client).await.is_empty(), "the images are read all the same");
+}
+
+#[tokio::test]
+async fn a_backup_that_the_primary_lists_no_more_is_not_forgotten() {
+    let (primary, catalog, client) = primary().await;
+    let control = primary.control();
+    let now = control.now();
+    let success = control.insert_job(job("DBBACKUP", 0, now - 90_125));
+    let failure = control.insert_job(job("DBBACKUP", 41, now - 60_000));
+    let known = [Some(60_000), Some(90_125)];
+    assert_eq!(backups(&catalog, &client, now).await, known);
+    assert!(control.remove_job(success));
+    assert_eq!(backups(&catalog, &client, now).await, known);
+    // A poll without the right shows nothing, and forgets nothing.
+    control.set_rbac(vec!["/admin".to_owned()]);
+    assert_eq!(backups(&catalog, &client, now).await, [None, None]);
+    control.set_rbac(Vec::new());
+    assert!(control.remove_job(failure));
+    assert_eq!(backups(&catalog, &client, now).await, known);
+
+    // Neither does a collector that begins with what another one has published: after a restart, or a reload.
+    let memo = crate::collector::whole::Memo::default();
+    let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
+    catalog.read(&mut reading).await.unwrap();
+    let published = Some(Arc::new(reading.page.finish()));
+    let next = Catalog::new(&site_of(&primary));
+    let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
+    reading.published = published;
+    next.read(&mut reading).await.unwrap();
+    assert_eq!(backups(&next, &client, now).await, known);
+    // What is newer counts, as ever.
+    control.insert_job(job("DBBACKUP", 0, now - 30_000));
+    assert_eq!(backups(&next, &client, now).await, [Some(30_000); 2]);
+}
+
+#[tokio::test]
+async fn a_poll_goes_on_from_what_is_published() {
+    use crate::cache::{Generation, Slot};
+    use crate::config::CollectorTiming;
+    let (primary, _, client) = primary().await;
+    let control = primary.control();
+    let job = control.insert_job(job("DBBACKUP", 0, control.now() - 1_000));
+    let timing = CollectorTiming::of_ttl(Duration::from_secs(60));
+    let slot = Slot::new("catalog", timing.ttl, timing.limits, Generation::default());
+    let context = crate::collector::PollContext::new(Arc::clone(&slot));
+    let site = site_of(&primary);
+    let build = || crate::collector::build("catalog", &site, &client, Display::default(), None, None).unwrap();
+    let polled = build().poll(&context).await.unwrap();
+    let end = polled.rendered.value(&LAST_SUCCESS).unwrap();
+    slot.writer().unwrap().restore(Arc::new(polled.rendered), polled.received);
+    assert!(control.remove_job(job));
+    assert_eq!(build().poll(&context).await.unwrap().rendered.value(&LAST_SUCCESS), Some(end));
 }
 
 #[test]
@@ -130,10 +188,12 @@ fn words_without_end_make_few_series() {
             anomaly_status: text.as_str().into(),
             borrowed: std::marker::PhantomData,
         };
+        tally.add(&text, &image);
         tally.add("", &image);
     }
     assert_eq!((tally.images.len(), tally.bytes.len()), (MOST_STATES + 1, MOST_TYPES + 1));
-    assert_eq!(tally.images.values().sum::<u64>(), 1_000, "a row without id counts");
+    assert_eq!(tally.images.values().sum::<u64>(), 1_000);
+    assert_eq!(tally.once.nameless, 1_000, "a row without id is left out");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Disk pools: state, space and volumes of each. Endpoints: `/storage/disk-pools`, every page; where a list omits the
-//! sizes of a pool, as lists of 10.x may, `/storage/disk-pools/{diskPoolId}` as well.
+//! sizes, as lists of 10.x may, `/storage/disk-pools/{diskPoolId}` as well.
 
 pub mod families;
 
@@ -11,9 +11,10 @@ use futures_util::future::BoxFuture;
 use super::whole::{Reading, Source, flag, number, put, state_set};
 use super::{About, compat};
 use crate::config;
-use crate::exposition::Page;
+use crate::exposition::{Number, Page};
 use crate::netbackup::lists::disk_pools::{self, DiskPool, DiskPoolSizes, DiskPools as List, OneDiskPool};
 use crate::netbackup::{Attr, Endpoint, Error, Listing, Resource};
+use crate::reason::Reason;
 
 /// See [`About`].
 pub static ABOUT: About = About {
@@ -22,11 +23,13 @@ pub static ABOUT: About = About {
     endpoints: &[Endpoint::DiskPools, Endpoint::DiskPool],
     releases: "all",
     cardinality: "up to 15 series per disk pool, one per storage server that it is on, and 5 per volume",
-    cost: "a request per 500 disk pools, and one per disk pool whose sizes the list omits, 500 of them at most",
+    cost: "a request per 500 disk pools; where the list has no sizes (10.x) one per disk pool too, clouds aside and 500 at most: only then is that endpoint asked, and found in netbackup_collector_endpoint_state",
     families: families::ALL,
 };
 
 const STATES: &[&str] = &["UP", "DOWN", "TRANSIENT"];
+/// Their pools have no sizes, whoever is asked.
+const CLOUDS: [&str; 2] = ["CLOUD", "CLOUD_CATALYST"];
 const VOLUME_STATES: &[&str] = &["UP", "DOWN", "UNKNOWN"];
 
 /// As many pools are asked for one by one in a poll.
@@ -90,7 +93,10 @@ impl Source for DiskPools {
         async move {
             // By id, so that a pool that moves between two pages while they are read is there once.
             let mut pools: BTreeMap<String, Pool> = BTreeMap::new();
-            reading.list::<List>(Listing::ALL, |row| drop(pools.insert(id_of(&row), Pool::from(&row)))).await?;
+            let listed = reading.list::<List>(Listing::ALL, |row| drop(pools.insert(id_of(&row), Pool::from(&row))));
+            if listed.await?.is_none() {
+                return Ok(());
+            }
             complete(reading, &mut pools).await?;
             for (id, pool) in &pools {
                 pool.render(&mut reading.page, id);
@@ -126,14 +132,22 @@ fn id_of(row: &Resource<'_, DiskPool<'_>>) -> String {
     if row.id.is_empty() { format!("{}:{}", row.server_type, row.name) } else { row.id.clone().into_owned() }
 }
 
-/// Asks for each pool of which the list tells no size at all. A pool that is not found has gone since the list was made.
+/// Asks for each pool where the list tells the size of none. A pool that is not found has gone since the list was made;
+/// one whose answer is of no use is shown without sizes.
 async fn complete(reading: &mut Reading<'_>, pools: &mut BTreeMap<String, Pool>) -> Result<(), Error> {
+    if pools.values().any(|pool| !pool.is_cloud() && pool.sizes != Sizes::default()) {
+        return Ok(());
+    }
     let mut missing = 0_u32;
-    let lacking = pools.iter_mut().filter(|(_, pool)| pool.sizes == Sizes::default());
-    for (id, pool) in lacking.take(MOST_DETAILS) {
+    for (id, pool) in pools.iter_mut().filter(|(_, pool)| !pool.is_cloud()).take(MOST_DETAILS) {
         let asked = reading.client.single::<OneDiskPool, _>(&[id], |row| Detail::from(&*row)).await;
         if missing < MOST_MISSING && asked.as_ref().is_err_and(|error| error.status() == Some(404)) {
             missing = missing.saturating_add(1);
+            continue;
+        }
+        if let Some(error) = asked.as_ref().err().filter(|error| is_of_one_pool(error)) {
+            let why = format!("the sizes of a disk pool cannot be read: {}", error.finding());
+            reading.reject(1, Some(why));
             continue;
         }
         // What is denied for one is denied for all: the right is not given per pool.
@@ -143,6 +157,15 @@ async fn complete(reading: &mut Reading<'_>, pools: &mut BTreeMap<String, Pool>)
         pool.volumes = detail.volumes.or(pool.volumes.take());
     }
     Ok(())
+}
+
+/// Whether the primary has answered, and says nothing about the other pools by that.
+fn is_of_one_pool(error: &Error) -> bool {
+    match error.reason() {
+        Reason::Http => !matches!(error.status(), Some(404 | 503)),
+        Reason::Decode | Reason::TooLarge => true,
+        _ => false,
+    }
 }
 
 /// What the resource of one pool adds.
@@ -204,17 +227,21 @@ fn share(percent: Option<u64>) -> Option<f64> {
 }
 
 impl Pool {
+    fn is_cloud(&self) -> bool {
+        CLOUDS.contains(&self.category.as_str())
+    }
+
     fn render(&self, page: &mut Page, id: &str) {
         let labels = [id, self.category.as_str()];
         for (family, value) in [
-            (&families::RAW, self.sizes.raw.map(number)),
-            (&families::USABLE, self.sizes.usable.map(number)),
-            (&families::AVAILABLE, self.sizes.available.map(number)),
-            (&families::USED, self.sizes.used.map(number)),
-            (&families::HIGH_WATERMARK, share(self.high_watermark)),
-            (&families::LOW_WATERMARK, share(self.low_watermark)),
-            (&families::MAX_STREAMS, self.max_streams.map(number)),
-            (&families::MEDIA_SERVERS, self.media_servers.map(number)),
+            (&families::RAW, self.sizes.raw.map(Number::from)),
+            (&families::USABLE, self.sizes.usable.map(Number::from)),
+            (&families::AVAILABLE, self.sizes.available.map(Number::from)),
+            (&families::USED, self.sizes.used.map(Number::from)),
+            (&families::HIGH_WATERMARK, share(self.high_watermark).map(Number::from)),
+            (&families::LOW_WATERMARK, share(self.low_watermark).map(Number::from)),
+            (&families::MAX_STREAMS, self.max_streams.map(Number::from)),
+            (&families::MEDIA_SERVERS, self.media_servers.map(Number::from)),
         ] {
             put(page, family, &labels, value);
         }
@@ -244,11 +271,11 @@ impl Pool {
             if !volume.state.is_empty() {
                 state_set(page, &families::VOLUME_STATE, &labels, VOLUME_STATES, &volume.state);
             }
-            put(page, &families::VOLUME_RAW, &labels, volume.raw.map(number));
-            put(page, &families::VOLUME_FREE, &labels, volume.free.map(number));
+            put(page, &families::VOLUME_RAW, &labels, volume.raw);
+            put(page, &families::VOLUME_FREE, &labels, volume.free);
         }
         for (state, count) in by_state {
-            page.gauge(&families::VOLUMES, &[id, &self.category, state], number(count));
+            page.gauge(&families::VOLUMES, &[id, &self.category, state], count);
         }
     }
 }

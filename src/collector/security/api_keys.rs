@@ -1,13 +1,13 @@
 //! API keys: when they expire, and which of them is the exporter's own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tracing::debug;
 
-use super::super::whole::{Reading, seconds};
+use super::super::whole::{Once, Reading, seconds};
 use super::{API_KEY_EXPIRY, API_KEYS, rank};
-use crate::netbackup::lists::security::ApiKeys;
-use crate::netbackup::{Client, Error, Listing};
+use crate::netbackup::lists::security::{ApiKey, ApiKeys};
+use crate::netbackup::{Client, Endpoint, Error, Listing, Resource};
 
 /// Keys that are shown one by one.
 const MOST_KEYS: usize = 200;
@@ -19,24 +19,34 @@ struct Key {
     expires: Option<i64>,
 }
 
+/// What was listed.
+#[derive(Debug)]
+struct List {
+    keys: Vec<Key>,
+    /// No record was left out.
+    is_whole: bool,
+}
+
 /// Reads and writes them; `signs_in`: the exporter has no key.
 pub(super) async fn read(reading: &mut Reading<'_>, signs_in: bool, now: i64) -> Result<(), Error> {
-    let (mut tags, mut keys) = (BTreeSet::new(), Vec::new());
-    let listed = reading.list::<ApiKeys>(Listing::ALL, |key| {
-        // A key that moves between two pages while they are read is there once.
-        if key.id.is_empty() || tags.insert(key.id.clone().into_owned()) {
+    let (mut once, mut keys) = (Once::default(), Vec::new());
+    let mut take = |key: Resource<'_, ApiKey<'_>>| {
+        if once.is_new(&key.id) {
             let (user, domain) = (key.user.clone().into_owned(), key.domain.clone().into_owned());
             keys.push(Key { user, domain, expires: key.expires });
         }
-    });
-    if listed.await?.is_none() {
-        return Ok(());
-    }
-    let caller = if signs_in || keys.len() < 2 { None } else { caller(reading.client).await };
+    };
+    let listed = reading.client.list::<ApiKeys>(&Listing::ALL, &mut take).await;
+    let Some((walk, why)) = reading.part(Endpoint::ApiKeys, listed)? else { return Ok(()) };
+    reading.reject(walk.rejected, why);
+    reading.reject(once.nameless, once.why());
+    let list = List { is_whole: walk.rejected == 0 && once.nameless == 0, keys };
+    let caller = if signs_in || list.is_one() { None } else { caller(reading.client).await };
+    let keys = &list.keys;
     reading.page.gauge(&API_KEYS, &[], u64::try_from(keys.len()).unwrap_or(u64::MAX));
     let mut dated: Vec<_> = keys
         .iter()
-        .zip(own(&keys, signs_in, caller.as_deref()))
+        .zip(list.own(signs_in, caller.as_deref()))
         .filter_map(|(key, own)| Some((key, own, key.expires?)))
         .collect();
     dated.sort_by_key(|(_, own, expires)| (*own != OWN, rank(*expires, now)));
@@ -56,20 +66,27 @@ const OWN: &str = "true";
 const OTHER: &str = "false";
 const UNKNOWN: &str = "";
 
-/// Which keys are the exporter's own. A key's tag does not tell, but its owner sees it always, and has no second one.
-fn own(keys: &[Key], signs_in: bool, caller: Option<&str>) -> Vec<&'static str> {
-    let is_callers = |key: &Key| caller.is_some_and(|caller| caller.eq_ignore_ascii_case(&key.user));
-    let candidates = keys.iter().filter(|key| is_callers(key)).count();
-    let mark = |key: &Key| match (keys.len(), candidates) {
-        _ if signs_in => OTHER,
-        (1, _) => OWN,
-        (_, 0) => UNKNOWN,
-        _ if !is_callers(key) => OTHER,
-        (_, 1) => OWN,
-        // The name is that of users in several domains.
-        _ => UNKNOWN,
-    };
-    keys.iter().map(mark).collect()
+impl List {
+    /// Whether there is exactly one key, and not one more that could not be read.
+    fn is_one(&self) -> bool {
+        self.is_whole && self.keys.len() == 1
+    }
+
+    /// Which keys are the exporter's own. A key's tag does not tell, but its owner sees it always, and has no second one.
+    fn own(&self, signs_in: bool, caller: Option<&str>) -> Vec<&'static str> {
+        let is_callers = |key: &Key| caller.is_some_and(|caller| caller.eq_ignore_ascii_case(&key.user));
+        let candidates = self.keys.iter().filter(|key| is_callers(key)).count();
+        let mark = |key: &Key| match candidates {
+            _ if signs_in => OTHER,
+            _ if self.is_one() => OWN,
+            0 => UNKNOWN,
+            _ if !is_callers(key) => OTHER,
+            1 => OWN,
+            // The name is that of users in several domains.
+            _ => UNKNOWN,
+        };
+        self.keys.iter().map(mark).collect()
+    }
 }
 
 /// Who the primary takes the exporter for. What cannot be had is unknown: the key's expiry is shown without it.
@@ -91,6 +108,7 @@ mod tests {
 
     use super::*;
     use crate::collector::Display;
+    use crate::collector::whole::tests::pages_of;
     use crate::config::{Credential, Secret, Site};
     use crate::simulator::{Options, Simulator};
     use crate::stats::ApiStats;
@@ -144,6 +162,19 @@ mod tests {
         assert_eq!(shown(false).await, "");
     }
 
+    #[tokio::test]
+    async fn a_key_beside_one_that_cannot_be_read_need_not_be_the_own_one() {
+        let key = |id: &str, user: Option<&str>| {
+            let attributes = json!({"userName": user, "expiryDateTime": "2027-01-01T00:00:00.000Z"});
+            json!({"type": "apiKeyDetails", "id": id, "attributes": attributes})
+        };
+        for (other, own) in [(key("T2", None), ""), (key("", Some("svc")), ""), (key("T1", Some("ops")), "true")] {
+            let (text, _) = pages_of("security", "/security/api-keys", vec![key("T1", Some("ops")), other]).await;
+            assert!(text.contains("netbackup_api_keys{site=\"paris\"} 1\n"), "{text}");
+            assert!(text.contains(&format!("user=\"ops\",domain=\"\",own=\"{own}\"}}")), "{own}: {text}");
+        }
+    }
+
     fn keys(users: &[&str]) -> Vec<Key> {
         let key = |user: &&str| Key { user: (*user).to_owned(), domain: "example.com".to_owned(), expires: Some(1) };
         users.iter().map(key).collect()
@@ -151,7 +182,11 @@ mod tests {
 
     #[test]
     fn the_own_key_is_marked_where_it_can_be_known() {
-        let marks = |users: &[&str], signs_in, caller| own(&keys(users), signs_in, caller).join("/");
+        let list = |users: &[&str], is_whole| List { keys: keys(users), is_whole };
+        let marks = |users: &[&str], signs_in, caller| list(users, true).own(signs_in, caller).join("/");
+        assert_eq!(list(&["ops"], false).own(false, None), [""], "the one that was left out may be it");
+        assert_eq!(list(&["ops"], false).own(false, Some("svc")), [""]);
+        assert_eq!(list(&["svc"], false).own(false, Some("svc")), ["true"]);
         assert_eq!(marks(&["svc"], false, None), "true", "nobody sees the keys of others only");
         assert_eq!(marks(&["svc"], true, None), "false", "a session is no key");
         assert_eq!(marks(&["ops", "SVC", "x"], false, Some("svc")), "false/true/false");

@@ -30,7 +30,7 @@ record! {
     pub(crate) struct Entitlement {
         /// `ACTIVE` or `EXPIRED`.
         status: text = "status" or "it has no status",
-        /// What it counts: `FETB` (front-end terabytes), `FETB_PLUS`, `CPU`, `SERVER`.
+        /// What it counts: `FETB`, `FETB_PLUS`, `CPU`, `SERVER`; in which unit is not published.
         meter: text = "licenseMeter",
         /// `productName`: the name of what was bought.
         product: text = "productName",

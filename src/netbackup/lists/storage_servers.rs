@@ -18,7 +18,7 @@ record! {
         version: text = "nbuHostVersion",
         /// `UP` or `DOWN`.
         state: text = "storageServerState",
-        /// Why the primary could read only a part of it.
+        /// Why the primary could read only a part of it; 0 where it read all.
         status_code: integer = "nbuStatusCode",
         /// Whether data are encrypted.
         encryption: flag = "encryptionEnabled",
@@ -50,7 +50,7 @@ record! {
         catalog_logical: bytes = "catalogLogicalSizeBytes",
         /// Files of that.
         catalog_files: count = "catalogFilesCount",
-        /// Percent that deduplication saves.
+        /// A percentage by its name, of what is not published: taken as what deduplication saves.
         saved_percent: float = "deduplicationRatioPercentage",
     }
 }

@@ -276,7 +276,8 @@ impl<'a> Served<'a> {
                     Some(detail) => detail(scene, index),
                     None => (listing.row)(scene, index),
                 };
-                let rows = rows_of(listing, replaced);
+                // A test may have put in other rows than the list has.
+                let rows = rows_of(self.template(), replaced).or_else(|| rows_of(listing.template, replaced));
                 let mut all = match &rows {
                     Some(rows) => Box::new(rows.iter().cloned()) as Box<dyn Iterator<Item = Value>>,
                     None => Box::new((0..(listing.len)(scene)).map(row)),
@@ -305,9 +306,9 @@ fn pick<T: Copy + Default>(from: &[T], index: usize) -> T {
     from.get(index % from.len().max(1)).copied().unwrap_or_default()
 }
 
-/// The rows that a test has put in the place of a list's.
-fn rows_of(listing: &Listing, replaced: &Replaced) -> Option<Vec<Value>> {
-    replaced.get(listing.template).and_then(Value::as_array).cloned()
+/// The rows that a test has put in the place of an endpoint's.
+fn rows_of(template: &str, replaced: &Replaced) -> Option<Vec<Value>> {
+    replaced.get(template).and_then(Value::as_array).cloned()
 }
 
 /// A percent sign that is followed by no digits stands for itself.

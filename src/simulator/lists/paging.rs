@@ -95,7 +95,7 @@ impl<'s> Rows<'s> {
         filter: &Filter,
         sort: Option<&str>,
     ) -> Result<Rows<'s>, Problem> {
-        let given = rows_of(listing, replaced);
+        let given = rows_of(listing.template, replaced);
         let orders = sort.map(|sort| orders(listing, sort)).transpose()?.unwrap_or_default();
         if given.is_none() && filter.terms.is_empty() && orders.is_empty() && listing.rule.is_none() {
             return Ok(Rows::Numbers(listing, scene));
