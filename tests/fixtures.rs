@@ -6,7 +6,12 @@
 //! simulated primary, which filters and pages them as that release does.
 
 #![expect(clippy::print_stderr, reason = "a skipped test has to say so")]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests: a panic is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests: a panic is a failed test"
+)]
 
 mod support;
 

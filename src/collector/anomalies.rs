@@ -164,4 +164,10 @@ mod tests {
         assert_eq!(shown.len(), 4 + 3 * 2, "{text}");
         assert!(shown.iter().all(|line| line.ends_with("} 0")), "{text}");
     }
+
+    #[test]
+    fn a_long_list_has_the_time_that_it_takes() {
+        use super::super::whole::Source as _;
+        assert!(!super::Anomalies.is_bounded());
+    }
 }
