@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::tally::count;
 use super::whole::{Bounded, Once, Reading, Source, number, seconds};
 use super::{About, compat};
 use crate::config;
@@ -15,12 +16,15 @@ use crate::netbackup::{Endpoint, Error, Listing};
 
 /// More words than any release knows of a kind.
 const MOST_WORDS: usize = 50;
+/// Shown where there are none, in the one category and the general context.
+const SEVERITIES: [&str; 3] = ["ERROR", "WARNING", "INFO"];
+const COMMON: [&str; 2] = ["JOB", "GENERAL"];
 
 /// Alerts.
 pub static ALERTS: Family = Family {
     name: "netbackup_alerts",
     kind: Kind::Gauge,
-    help: "Alerts that the primary lists at the last poll, as far back as it keeps them.",
+    help: "Alerts that the primary lists at the last poll, as far back as it keeps them. 0 for each severity (ERROR, WARNING, INFO) of category JOB and context GENERAL where there are none.",
     labels: &["site", "severity", "category", "context"],
 };
 
@@ -39,7 +43,7 @@ pub static ABOUT: About = About {
     endpoints: &[Endpoint::Alerts],
     releases: "all",
     cardinality: "one series per severity, category and context in use (15 are known), and one per severity",
-    cost: "a request per 100 alerts",
+    cost: "a request per 100 alerts, one after the other; not bounded by `timeout`",
     families: &[&ALERTS, &NEWEST],
 };
 
@@ -82,13 +86,14 @@ impl Source for Alerts {
                         *newest = created.max(*newest);
                     }
                     let (category, context) = (categories.label(&alert.category), contexts.label(&alert.context));
-                    let count = tally.alerts.entry((severity, category.to_owned(), context.to_owned())).or_default();
-                    *count = count.saturating_add(1);
+                    count(&mut tally.alerts, (severity, category.to_owned(), context.to_owned()), 1);
                 })
                 .await?;
             reading.reject(once.nameless, once.why());
-            tally.render(&mut reading.page);
+            // As the Go exporter shows them: what there is.
             tally.render_go_names(reading);
+            tally.expect_all();
+            tally.render(&mut reading.page);
             Ok(())
         }
         .boxed()
@@ -101,11 +106,18 @@ impl Source for Alerts {
 }
 
 impl Tally {
+    /// An alert of Prometheus on these must end.
+    fn expect_all(&mut self) {
+        for severity in SEVERITIES {
+            let [category, context] = COMMON.map(str::to_owned);
+            count(&mut self.alerts, (severity.to_owned(), category, context), 0);
+        }
+    }
+
     fn render_go_names(&self, reading: &mut Reading<'_>) {
         let mut alerts: BTreeMap<[&str; 2], u64> = BTreeMap::new();
-        for ((severity, category, _), count) in &self.alerts {
-            let sum = alerts.entry([severity, category]).or_default();
-            *sum = sum.saturating_add(*count);
+        for ((severity, category, _), number) in &self.alerts {
+            count(&mut alerts, [severity, category], *number);
         }
         for (labels, count) in alerts {
             reading.go_gauge(&compat::ALERTS, &labels, count);
@@ -140,5 +152,17 @@ mod tests {
         assert!(text.contains(r#"{site="paris",severity="INFO",category="JOB",context="GENERAL"} 140"#), "{text}");
         assert!(!text.contains("newest"), "{text}");
         assert_eq!(requests, 3);
+    }
+
+    #[tokio::test]
+    async fn no_alert_is_a_number() {
+        let (text, _) = pages_of("alerts", "/manage/alerts", Vec::new()).await;
+        for severity in ["ERROR", "WARNING", "INFO"] {
+            let line = format!(
+                "netbackup_alerts{{site=\"paris\",severity=\"{severity}\",category=\"JOB\",context=\"GENERAL\"}} 0\n"
+            );
+            assert!(text.contains(&line), "{text}");
+        }
+        assert_eq!(text.matches("netbackup_alerts{").count(), 3);
     }
 }

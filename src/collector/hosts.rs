@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Bounded, Reading, Source, number, seconds};
+use super::tally::count;
+use super::whole::{Bounded, Reading, Source, flag, number, put, seconds};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::hosts::{Host, Hosts as HostList, PausedClients};
@@ -81,7 +82,7 @@ pub static PAUSED_UNTIL: Family = Family {
 pub static PAUSED: Family = Family {
     name: "netbackup_paused_clients",
     kind: Kind::Gauge,
-    help: "Clients whose protection is paused at the last poll, by reason and by who paused them (AUTOMATIC or MANUAL).",
+    help: "Clients whose protection is paused at the last poll, by reason and by who paused them (AUTOMATIC or MANUAL). Those that NetBackup paused for malware (MALWARE, AUTOMATIC) are 0 where there are none.",
     labels: &["site", "reason", "trigger"],
 };
 
@@ -102,6 +103,8 @@ const MOST_RELEASES: usize = 48;
 const MOST_SYSTEMS: usize = 24;
 /// Words of the enumerations are fewer, and so are reasons to pause.
 const MOST_WORDS: usize = 16;
+/// The paused clients that are shown where there are none: an alert on them must end.
+const AT_LEAST: [&str; 2] = ["MALWARE", "AUTOMATIC"];
 /// Paused clients that have series of their own.
 const MOST_PAUSED: usize = 1_000;
 
@@ -153,39 +156,31 @@ impl Default for Tally {
     }
 }
 
-fn count<const LABELS: usize>(counts: &mut Counts<LABELS>, labels: [&str; LABELS]) {
-    let count = counts.entry(labels.map(str::to_owned)).or_default();
-    *count = count.saturating_add(1);
-}
-
 fn write<const LABELS: usize>(page: &mut Page, family: &'static Family, counts: &Counts<LABELS>) {
     for (labels, count) in counts {
         page.gauge(family, &labels.each_ref().map(String::as_str), number(*count));
     }
 }
 
-fn word(flag: Option<bool>) -> &'static str {
-    flag.map_or("", |flag| if flag { "true" } else { "false" })
-}
-
 impl Tally {
     fn add(&mut self, host: &Host<'_>) {
         let host_type = self.host_types.label(&host.host_type);
-        count(&mut self.hosts, [host_type, self.releases.label(&host.release), self.systems.label(&host.os)]);
+        let labels = [host_type, self.releases.label(&host.release), self.systems.label(&host.os)];
+        count(&mut self.hosts, labels.map(str::to_owned), 1);
         if host.decommissioned.is_some_and(|time| time > 0) {
-            count(&mut self.decommissioned, [host_type]);
+            count(&mut self.decommissioned, [host_type.to_owned()], 1);
         }
         if !host.dte_mode.is_empty() {
-            count(&mut self.dte, [self.dte_modes.label(&host.dte_mode)]);
+            count(&mut self.dte, [self.dte_modes.label(&host.dte_mode).to_owned()], 1);
         }
         if !host.fips.is_empty() {
-            count(&mut self.fips, [self.fips_words.label(&host.fips)]);
+            count(&mut self.fips, [self.fips_words.label(&host.fips).to_owned()], 1);
         }
         if host.secure.is_some() {
-            count(&mut self.secure, [word(host.secure)]);
+            count(&mut self.secure, [flag(host.secure).to_owned()], 1);
         }
         for mapping in &host.mappings {
-            count(&mut self.mappings, [word(mapping.approved), word(mapping.conflicting)]);
+            count(&mut self.mappings, [mapping.approved, mapping.conflicting].map(|is| flag(is).to_owned()), 1);
         }
     }
 
@@ -239,8 +234,8 @@ async fn paused_clients(reading: &mut Reading<'_>) -> Result<(), Error> {
                 client: client.clone().into_owned(),
                 reason: reasons.label(&row.reason).to_owned(),
                 trigger: triggers.label(&row.trigger).to_owned(),
-                since: row.since_ms(),
-                until: row.until_ms(),
+                since: row.since,
+                until: row.until,
             };
             all.insert(id.clone().into_owned(), paused);
         })
@@ -249,11 +244,11 @@ async fn paused_clients(reading: &mut Reading<'_>) -> Result<(), Error> {
         return Ok(());
     }
     reading.reject(nameless, (nameless > 0).then(|| "a paused client has neither id nor name".to_owned()));
-    let mut counts: Counts<2> = BTreeMap::new();
+    let mut counts: Counts<2> = BTreeMap::from([(AT_LEAST.map(str::to_owned), 0)]);
     // A client may be paused twice for one reason: then since the first time, until the last.
     let mut clients: BTreeMap<[&str; 2], (Option<i64>, Option<i64>)> = BTreeMap::new();
     for paused in all.values() {
-        count(&mut counts, [&paused.reason, &paused.trigger]);
+        count(&mut counts, [&paused.reason, &paused.trigger].map(String::clone), 1);
         if !paused.client.is_empty() {
             let (since, until) = clients.entry([&paused.client, &paused.reason]).or_default();
             *since = [*since, paused.since].into_iter().flatten().min();
@@ -264,9 +259,7 @@ async fn paused_clients(reading: &mut Reading<'_>) -> Result<(), Error> {
     write(page, &PAUSED, &counts);
     for (labels, (since, until)) in clients.iter().take(MOST_PAUSED) {
         for (family, time) in [(&PAUSED_SINCE, since), (&PAUSED_UNTIL, until)] {
-            if let Some(time) = time {
-                page.gauge(family, labels, seconds(*time));
-            }
+            put(page, family, labels, time.map(seconds));
         }
     }
     Ok(())

@@ -21,6 +21,7 @@ pub mod slo;
 pub mod slp;
 pub mod storage;
 pub mod storage_servers;
+mod tally;
 pub mod tape;
 mod whole;
 

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) api_key: String,
     pub(crate) host_id: String,
     pub(crate) denied: Vec<String>,
+    /// A part of queries that are refused, as it is encoded.
+    pub(crate) refused: Option<String>,
     pub(crate) silent_empty_jobs: bool,
     pub(crate) ping_header: bool,
     pub(crate) epoch_ends: bool,
@@ -104,6 +106,7 @@ impl Shared {
             api_key: options.api_key.clone(),
             host_id: HOST_ID.to_owned(),
             denied: Vec::new(),
+            refused: None,
             silent_empty_jobs: false,
             ping_header: true,
             epoch_ends: options.epoch_ends,
@@ -262,6 +265,11 @@ impl Control {
     /// The certificate from now on, `None`: plain HTTP; every open connection ends.
     pub fn set_tls(&self, tls: Option<Tls>) {
         self.shared.entrance.send_modify(|entrance| entrance.tls = tls);
+    }
+
+    /// Every query that holds `part` is refused (400, as for a filter); `None`: as documented.
+    pub fn refuse_queries(&self, part: Option<&str>) {
+        lock(&self.shared.settings).refused = part.map(str::to_owned);
     }
 
     /// The caller lacks the right to jobs: the list is 200 and empty, the count endpoint says 401.

@@ -164,6 +164,9 @@ fn respond(
             return Err(Problem::denied());
         }
     }
+    if settings.refused.as_deref().is_some_and(|part| call.query.contains(part)) {
+        return Err(Problem::filter("it is refused"));
+    }
     let now = settings.now();
     let view = View {
         release: settings.release,

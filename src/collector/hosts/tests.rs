@@ -118,3 +118,31 @@ async fn either_part_is_told_without_the_other() {
     let text = poll(&primary, PATIENCE).await.unwrap().rendered.text();
     assert!(text.contains("netbackup_hosts{") && !text.contains("netbackup_paused_clients{"), "{text}");
 }
+
+#[tokio::test]
+async fn no_paused_client_is_a_number() {
+    let primary = start(3).await;
+    primary.control().replace("/config/paused-clients", Some(json!([])));
+    let text = poll(&primary, PATIENCE).await.unwrap().rendered.text();
+    let line = "netbackup_paused_clients{site=\"paris\",reason=\"MALWARE\",trigger=\"AUTOMATIC\"} 0\n";
+    assert!(text.contains(line), "{text}");
+    assert_eq!(text.matches("netbackup_paused_clients{").count(), 1);
+}
+
+#[tokio::test]
+async fn times_of_pauses_are_read_in_any_sensible_form() {
+    let primary = start(3).await;
+    let times = ["2025-11-26T22:00:04.123Z", "1764194404123", "1764194404", "Wed Nov 26 22:00:04 2025", "0", ""];
+    let rows = times.iter().enumerate().map(|(id, time)| paused(id, &format!("c{id}"), time));
+    primary.control().replace("/config/paused-clients", Some(rows.collect()));
+    let text = poll(&primary, PATIENCE).await.unwrap().rendered.text();
+    let since = |id: usize| {
+        let start = format!("netbackup_paused_client_since_timestamp_seconds{{site=\"paris\",client=\"c{id}\",");
+        let line = text.lines().find(|line| line.starts_with(&start))?;
+        line.rsplit(' ').next().map(str::to_owned)
+    };
+    let shown: Vec<_> = (0..times.len()).map(since).collect();
+    let expected = ["1764194404.123", "1764194404.123", "1764194404"].map(|time| Some(time.to_owned()));
+    assert_eq!(shown[..3], expected);
+    assert!(shown[3..].iter().all(Option::is_none), "{shown:?}");
+}

@@ -64,7 +64,43 @@ async fn every_page_of_every_state_is_counted() {
     assert!(text.contains("netbackup_slps{site=\"paris\"} 201\n"));
     assert_eq!(text.matches("netbackup_slp_active{").count(), 201);
     let counts = primary.control().request_counts();
-    assert_eq!((counts["/catalog/slp-images"], counts["/config/slps"]), (3 + 1 + 1 + 1, 3));
+    assert_eq!((counts["/catalog/slp-images"], counts["/config/slps"]), (13 + 5 + 1 + 1, 3));
+    let asked = primary.control().requests();
+    assert!(asked.iter().filter(|asked| asked.path == "/catalog/slp-images").all(|asked| asked.query.contains("=200")));
+}
+
+#[tokio::test]
+async fn a_drained_backlog_is_one_of_no_images() {
+    let primary = Simulator::start(Options { jobs: 0, ..Options::default() }).await.unwrap();
+    primary.control().replace("/catalog/slp-images", Some(json!([image(1, "IN_PROCESS")])));
+    primary
+        .control()
+        .replace("/config/slps", Some(json!([{"type": "slp", "id": "x", "attributes": {"slpName": "idle"}}])));
+    let text = poll(&primary).await.unwrap().rendered.text();
+    let shown: Vec<&str> = text.lines().filter(|line| line.starts_with("netbackup_slp_backlog_images{")).collect();
+    let series = |slp: &str, state: &str, images: u64| {
+        format!("netbackup_slp_backlog_images{{site=\"paris\",slp=\"{slp}\",state=\"{state}\"}} {images}")
+    };
+    let expected = [series("gold", "IN_PROCESS", 1), series("idle", "IN_PROCESS", 0), series("idle", "NOT_STARTED", 0)];
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
+async fn a_primary_that_refuses_the_bar_in_a_filter_is_asked_for_the_rest() {
+    let primary = Simulator::start(Options { jobs: 0, ..Options::default() }).await.unwrap();
+    let rows = [image(1, "IN_PROCESS"), image(2, "NOT_STARTED"), image(3, "NOT_STARTED|INACTIVE")];
+    primary.control().replace("/catalog/slp-images", Some(rows.to_vec().into()));
+    primary.control().refuse_queries(Some("INACTIVE"));
+    let polled = poll(&primary).await.unwrap();
+    let text = polled.rendered.text();
+    for state in ["IN_PROCESS", "NOT_STARTED"] {
+        assert!(text.contains(&format!("images{{site=\"paris\",slp=\"gold\",state=\"{state}\"}} 1\n")), "{text}");
+    }
+    assert!(!text.contains("|INACTIVE") && polled.denied.is_none(), "{text}");
+    // Any other filter that it refuses is a poll that failed.
+    primary.control().refuse_queries(Some("NOT_STARTED"));
+    let failure = poll(&primary).await.unwrap_err();
+    assert!(failure.detail.contains("/catalog/slp-images"), "{}", failure.detail);
 }
 
 #[tokio::test]
@@ -109,6 +145,24 @@ fn an_image_is_counted_under_one_state() {
     backlog.add(&waiting("FUTURE", &[]), "NOT_STARTED");
     let states: Vec<&str> = backlog.waiting.keys().map(|(_, state)| state.as_str()).collect();
     assert_eq!(states, ["FUTURE", "NOT_STARTED"]);
+}
+
+#[test]
+fn only_copies_with_work_left_are_backlog() {
+    let mut backlog = Backlog::new();
+    let words = "NOT_MANAGED NOT_STARTED IN_PROCESS JOBCOMPLETE SIBLING_IN_PROCESS COPYCOMPLETE CANCELLED CANT_PROCESS DEFERRED \
+        NOT_STARTED|INACTIVE IN_PROCESS|INACTIVE DEPENDEES_IN_PROCESS IMPORTS_DONE REPLICATION_INCOMPLETE IMPORT_PENDING IMPORT_FAILED";
+    let words: Vec<&str> = words.split_ascii_whitespace().collect();
+    let mut image = waiting("IN_PROCESS", &vec![[].as_slice(); words.len()]);
+    for (copy, word) in image.copies.iter_mut().zip(&words) {
+        copy.state = (*word).into();
+    }
+    backlog.add(&image, "IN_PROCESS");
+    let done = ["NOT_MANAGED", "JOBCOMPLETE", "COPYCOMPLETE", "CANCELLED", "IMPORTS_DONE"];
+    for word in words {
+        let is_backlog = backlog.copies.keys().any(|(.., state)| state == word);
+        assert_eq!(is_backlog, !done.contains(&word), "{word}");
+    }
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::families::{ALERT, DRIVE_PATHS, DRIVE_STATUS, DRIVES, HOST_PATHS, INFO, LAST_CLEANING, NEEDS_CLEANING};
-use super::{count, robot_number};
-use crate::collector::whole::{number, seconds, state_set};
+use super::robot_number;
+use crate::collector::tally::count;
+use crate::collector::whole::{flag, number, put, seconds, state_set};
 use crate::exposition::Page;
 use crate::netbackup::lists::tape;
 
@@ -22,7 +23,7 @@ pub(super) struct Drive {
     pub(super) status: String,
     pub(super) control: String,
     /// The media server; `<multiple>` where there are several.
-    pub(super) device_host: String,
+    pub(super) media_server: String,
     serial_number: String,
     shared: Option<bool>,
     needs_cleaning: Option<bool>,
@@ -48,7 +49,7 @@ impl From<&tape::Drive<'_>> for Drive {
             robot_number: robot_number(drive.robot_number),
             status: drive.status.clone().into_owned(),
             control: drive.control.clone().into_owned(),
-            device_host: drive.device_host.clone().into_owned(),
+            media_server: drive.device_host.clone().into_owned(),
             serial_number: drive.serial_number.clone().into_owned(),
             shared: drive.shared,
             needs_cleaning: comment.map(|comment| comment.contains("NEEDS CLEANING")),
@@ -64,14 +65,10 @@ pub(super) fn write(drives: &Drives, page: &mut Page) {
     let mut by_kind: BTreeMap<[&str; 5], u64> = BTreeMap::new();
     let mut by_host: BTreeMap<[&str; 2], u64> = BTreeMap::new();
     for (name, drive) in drives {
-        let Drive { drive_type, robot_type, robot_number, status, control, device_host, serial_number, .. } = drive;
+        let Drive { drive_type, robot_type, robot_number, status, control, media_server, serial_number, .. } = drive;
         count(&mut by_kind, [drive_type, robot_type, robot_number, status, control], 1);
-        let shared = match drive.shared {
-            None => "",
-            Some(true) => "true",
-            Some(false) => "false",
-        };
-        page.gauge(&INFO, &[name, drive_type, robot_type, robot_number, device_host, serial_number, shared], 1.0);
+        let shared = flag(drive.shared);
+        page.gauge(&INFO, &[name, drive_type, robot_type, robot_number, media_server, serial_number, shared], 1.0);
         if !status.is_empty() {
             state_set(page, &DRIVE_STATUS, &[name], &STATUSES, status);
         }
@@ -83,12 +80,8 @@ pub(super) fn write(drives: &Drives, page: &mut Page) {
         for (status, paths) in by_status {
             page.gauge(&DRIVE_PATHS, &[name, status], number(paths));
         }
-        if let Some(needs_cleaning) = drive.needs_cleaning {
-            page.gauge(&NEEDS_CLEANING, &[name], f64::from(needs_cleaning));
-        }
-        if let Some(last_cleaning) = drive.last_cleaning {
-            page.gauge(&LAST_CLEANING, &[name], seconds(last_cleaning));
-        }
+        put(page, &NEEDS_CLEANING, &[name], drive.needs_cleaning.map(f64::from));
+        put(page, &LAST_CLEANING, &[name], drive.last_cleaning.map(seconds));
         for alert in &drive.alerts {
             page.gauge(&ALERT, &[name, alert], 1.0);
         }

@@ -9,14 +9,14 @@ const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'stati
 /// Cleaning media.
 pub static CLEANING_MEDIA: Family = gauge(
     "netbackup_tape_cleaning_media",
-    "Cleaning media that can clean at least once more at the last poll.",
+    "Cleaning media that can clean at least once more when the media were last read by a poll, 0 included for the type that fits the drives of each robot.",
     &["site", "media_type", "robot_type", "robot_number"],
 );
 
 /// Cleanings that are left.
 pub static CLEANINGS: Family = gauge(
     "netbackup_tape_cleanings_remaining",
-    "How often the cleaning media can clean a drive, added up, at the last poll.",
+    "How often the cleaning media can clean a drive, added up, when they were last read by a poll.",
     &["site", "media_type", "robot_type", "robot_number"],
 );
 
@@ -30,8 +30,8 @@ pub static ALERT: Family = gauge(
 /// What a drive is.
 pub static INFO: Family = gauge(
     "netbackup_tape_drive_info",
-    "Properties of the tape drive at the last poll, always 1. device_host is <multiple> where several media servers reach it.",
-    &["site", "drive", "drive_type", "robot_type", "robot_number", "device_host", "serial_number", "shared"],
+    "Properties of the tape drive at the last poll, always 1. media_server is <multiple> where several media servers reach it.",
+    &["site", "drive", "drive_type", "robot_type", "robot_number", "media_server", "serial_number", "shared"],
 );
 
 /// When a drive was cleaned.
@@ -73,35 +73,42 @@ pub static DRIVES: Family = gauge(
 pub static HOST_PATHS: Family = gauge(
     "netbackup_tape_host_drive_paths",
     "Paths from the media server to tape drives at the last poll, by path status.",
-    &["site", "device_host", "status"],
+    &["site", "media_server", "status"],
 );
 
 /// Media.
 pub static MEDIA: Family = gauge(
     "netbackup_tape_media",
-    "Tape media at the last poll, by volume pool, media type and robot.",
+    "Tape media by volume pool, media type and robot when they were last read by a poll; beyond 2,000 such groups pool and media_type are other.",
     &["site", "pool", "media_type", "robot_type", "robot_number"],
 );
 
 /// Bytes on media.
 pub static MEDIA_BYTES: Family = gauge(
     "netbackup_tape_media_bytes",
-    "Bytes that were written to the media of the volume pool, as polled.",
+    "Bytes that were written to the media of the volume pool, when a poll last read the media.",
     &["site", "pool"],
 );
 
 /// Media whose data expire.
 pub static EXPIRING: Family = gauge(
     "netbackup_tape_media_expiring",
-    "Assigned media of the volume pool whose data expire within this time after the last poll, by the primary's clock; 0d: have expired. A longer time includes the shorter ones.",
+    "Assigned media of the volume pool whose data expire within this time after a poll last read the media, by the primary's clock; 0d: have expired. A longer time includes the shorter ones.",
     &["site", "pool", "within"],
 );
 
 /// Media by flag.
-pub static MEDIA_STATUS: Family = gauge(
-    "netbackup_tape_media_status",
-    "Media that bear this flag of the media status (such as FULL or FROZEN) at the last poll. A medium may bear several: do not add them up.",
-    &["site", "pool", "robot_type", "robot_number", "status"],
+pub static FLAGGED: Family = gauge(
+    "netbackup_tape_media_flagged",
+    "Media that bear this flag of the media status (such as FULL or FROZEN) when they were last read by a poll. A medium may bear several: do not add them up.",
+    &["site", "pool", "robot_type", "robot_number", "flag"],
+);
+
+/// When the media were read.
+pub static MEDIA_READ: Family = gauge(
+    "netbackup_tape_media_last_read_timestamp_seconds",
+    "When a poll last read all media, by the exporter's clock, in Unix time: of then is whatever is said of media, scratch media and cleaning media. Up to 10,000 media are read at every poll, more of them once in 6 tape_ttl.",
+    &["site"],
 );
 
 /// Hosts of robots.
@@ -111,7 +118,7 @@ pub static DEVICE_HOSTS: Family =
 /// Scratch media.
 pub static SCRATCH: Family = gauge(
     "netbackup_tape_scratch_media",
-    "Media of the scratch pool that hold nothing at the last poll, 0 included for each media type that a robot has in any pool.",
+    "Media of the scratch pool that hold nothing and are neither FROZEN nor SUSPENDED when they were last read by a poll. 0 included for each media type that a robot has in any pool (none for media outside of robots): add the pools up before an alert compares with 0.",
     &["site", "pool", "media_type", "robot_type", "robot_number"],
 );
 
@@ -130,7 +137,7 @@ pub static PARTIALLY_FULL: Family = gauge(
 );
 
 /// All of them, by name.
-pub static ALL: [&Family; 18] = [
+pub static ALL: [&Family; 19] = [
     &CLEANING_MEDIA,
     &CLEANINGS,
     &ALERT,
@@ -144,7 +151,8 @@ pub static ALL: [&Family; 18] = [
     &MEDIA,
     &MEDIA_BYTES,
     &EXPIRING,
-    &MEDIA_STATUS,
+    &FLAGGED,
+    &MEDIA_READ,
     &DEVICE_HOSTS,
     &SCRATCH,
     &POOL_INFO,

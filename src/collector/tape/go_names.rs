@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Snapshot, count};
+use super::Snapshot;
 use crate::collector::compat;
+use crate::collector::tally::count;
 use crate::collector::whole::Reading;
 
 pub(super) fn write(snapshot: &Snapshot, reading: &mut Reading<'_>) {
@@ -13,14 +14,14 @@ pub(super) fn write(snapshot: &Snapshot, reading: &mut Reading<'_>) {
     let mut drives: BTreeMap<[&str; 3], u64> = BTreeMap::new();
     for (name, drive) in snapshot.drives.iter().flatten() {
         count(&mut drives, [&drive.drive_type, &drive.robot_type, &drive.status], 1);
-        let info = [name, &drive.device_host, &drive.drive_type, &drive.robot_number, &drive.status];
+        let info = [name, &drive.media_server, &drive.drive_type, &drive.robot_number, &drive.status];
         reading.go_gauge(&compat::TAPE_DRIVE_INFO, &info.map(String::as_str), 1.0);
     }
     for (labels, drives) in drives {
         reading.go_gauge(&compat::TAPE_DRIVES, &labels, drives);
     }
     let mut media: BTreeMap<[&str; 3], u64> = BTreeMap::new();
-    for (group, tally) in snapshot.media.iter().flat_map(|media| &media.groups) {
+    for (group, tally) in snapshot.media.iter().flat_map(|read| &read.media.groups) {
         count(&mut media, [&group.pool, &group.media_type, &group.robot_type], tally.media);
     }
     for (labels, media) in media {

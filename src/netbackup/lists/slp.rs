@@ -63,9 +63,10 @@ impl List for SlpImages {
     type Shape = Cursor;
     type Row<'a> = Resource<'a, SlpImage<'a>>;
     const ENDPOINT: Endpoint = Endpoint::SlpImages;
-    const LARGEST_PAGE: u16 = 1_000;
+    /// The API allows 1,000, but an image brings every fragment of every copy: that many may be more than an answer may hold.
+    const LARGEST_PAGE: u16 = 200;
     /// A backlog of ten million images.
-    const MOST_PAGES: u64 = 10_000;
+    const MOST_PAGES: u64 = 50_000;
 }
 
 record! {
