@@ -108,7 +108,10 @@ impl Collector for Events {
             let identity = self.client.identity().await?;
             memory.meet(&self.site, identity);
             let mut reading = Reading::new(&self.client, &self.site, self.display, &self.memo);
-            memory.book().follow(&mut Asked(&mut reading)).await?;
+            let followed = memory.book().follow(&mut Asked(&mut reading)).await;
+            if reading.part(Endpoint::Notifications, followed)?.is_none() {
+                return reading.polled(&ABOUT).await;
+            }
             let (received, mut page) = (SystemTime::now(), self.page());
             let kept = blocking(move || {
                 memory.keep(received);
