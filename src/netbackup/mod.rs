@@ -51,7 +51,7 @@ pub use error::{BuildError, Error};
 pub use handshake::{Broken, Distrust, Handshake, handshake};
 pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
 pub use login::LONGEST_LOGOUT;
-pub use look::Glance;
+pub(crate) use look::Glance;
 pub use probe::ProbeOutcome;
 pub(crate) use record::Resource;
 pub use server_info::ServerInfo;
