@@ -7,7 +7,7 @@ use std::path::Path;
 use netbackup_exporter::collector::{self, jobs};
 use netbackup_exporter::config::{Config, Environment, WebConfig};
 use netbackup_exporter::exposition::{Encoding, Format, Rendered, negotiate_encoding, negotiate_format};
-use netbackup_exporter::netbackup::{read_jobs_page, read_storage_units_page};
+use netbackup_exporter::netbackup::{read_any_list, read_jobs_page, read_storage_units_page};
 use netbackup_exporter::state::write_bytes;
 
 /// As a value it must not be found in a message about the file.
@@ -58,6 +58,13 @@ pub fn storage_page(bytes: &[u8]) {
         assert!(page.rows.iter().all(|row| !row.name.is_empty()));
         assert_eq!(page.rejected > 0, page.first_rejection.is_some());
     }
+}
+
+/// A page of every further list, and a list that comes whole.
+pub fn lists(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    // No record is shorter than two bytes, and each of some two dozen readers finds it once.
+    assert!(read_any_list(text) <= text.len().saturating_mul(12));
 }
 
 /// `Accept` and `Accept-Encoding` of a scrape.

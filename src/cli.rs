@@ -110,6 +110,9 @@ pub struct Simulate {
     /// Storage units
     #[arg(long, value_name = "N", default_value_t = 12, value_parser = at_most_a_million)]
     pub storage_units: usize,
+    /// Clients that jobs are of, each under two policies; 0: twenty with odd names among them
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = at_most_a_million)]
+    pub clients: usize,
     /// Tape media
     #[arg(long, value_name = "N", default_value_t = 240, value_parser = at_most_a_million)]
     pub tape_media: usize,
@@ -418,7 +421,7 @@ mod tests {
         assert_eq!(default.release, "11.2");
         assert_eq!(Sizes { tape_media: default.tape_media, hosts: default.hosts }, Sizes::default());
         let given = "simulate --listen-address 127.0.0.1:0 --jobs 5 --jobs-per-minute 1.5 --release 10.3 --seed 9 \
-                     --storage-units 151 --tape-media 7 --hosts 8 --latency 50ms --api-key k --log.level debug --fault /admin/jobs=hangx2 \
+                     --storage-units 151 --clients 6 --tape-media 7 --hosts 8 --latency 50ms --api-key k --log.level debug --fault /admin/jobs=hangx2 \
                      --fault refuse --deny /storage --silent-empty-jobs --clock-offset -2h --tls-cert-file c \
                      --tls-key-file k";
         let Command::Simulate(simulate) = cli(given).unwrap().command else { panic!("not simulate") };
@@ -429,6 +432,7 @@ mod tests {
             release: "10.3".into(),
             seed: 9,
             storage_units: 151,
+            clients: 6,
             tape_media: 7,
             hosts: 8,
             latency: Duration::from_millis(50),
@@ -492,6 +496,7 @@ mod tests {
             "simulate --jobs 1000001",
             "simulate --tape-media 1000001",
             "simulate --hosts=-1",
+            "simulate --clients many",
             "simulate --jobs-per-minute NaN",
             "simulate --jobs-per-minute=-1",
             "simulate --latency 2h",

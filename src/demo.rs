@@ -80,6 +80,7 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
         jobs: simulate.jobs,
         jobs_per_minute: simulate.jobs_per_minute,
         storage_units: simulate.storage_units,
+        clients: simulate.clients,
         sizes: Sizes { tape_media: simulate.tape_media, hosts: simulate.hosts },
         seed: simulate.seed,
         latency: simulate.latency,

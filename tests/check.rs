@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netbackup_exporter::simulator::{Account, Fault, Options, Simulator};
+use netbackup_exporter::config::COLLECTORS;
+use netbackup_exporter::simulator::{Account, Fault, Options, Simulator, Sizes};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -44,6 +45,12 @@ struct Checked {
 }
 
 impl Checked {
+    /// The report with one blank between words: how wide a column is depends on the longest name in it.
+    fn words(&self) -> String {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.out.lines().map(|line| words(line) + "\n").collect()
+    }
+
     fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))
     }
@@ -104,22 +111,26 @@ async fn a_good_site_is_well_and_nothing_is_touched() {
     assert_eq!(checked.err, "");
     assert!(!checked.out.contains('\u{1b}'), "no colours in a pipe: {}", checked.out);
     for line in [
-        "ok    name resolution    127.0.0.1 is an address",
-        "ok    api version        14.0 is spoken, the primary is NetBackup 11.2",
-        "ok    credentials        accepted as svc-monitor",
-        "ok    collector storage  allowed, 12 visible",
-        "skip  tls                the url is http",
+        "ok name resolution 127.0.0.1 is an address",
+        "ok api version 14.0 is spoken, the primary is NetBackup 11.2",
+        "ok credentials accepted as svc-monitor",
+        "ok collector storage allowed, 12 visible",
+        "off collector hosts could read, ",
+        "skip tls the url is http",
     ] {
-        assert!(checked.out.contains(line), "{line:?} is missing: {}", checked.out);
+        assert!(checked.words().contains(line), "{line:?} is missing: {}", checked.out);
     }
     assert!(checked.out.contains("\n1 site, 0 findings, 1 warning\n"), "plain http: {}", checked.out);
     let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(files, ["config.toml"]);
     for request in primary.control().requests() {
-        let is_open = ["/ping", "/security/serverinfo"].contains(&request.path.as_str());
+        let is_open = ["/ping", "/security/serverinfo", "/security/cacert"].contains(&request.path.as_str());
         assert_eq!(request.authorization, !is_open, "the key goes only where it is needed: {request:?}");
     }
-    assert!(primary.control().requests().len() <= 6, "{:?}", primary.control().request_counts());
+    let counts = primary.control().request_counts();
+    // Both jobs and catalog ask whether jobs are counted.
+    let most = |endpoint: &str| if endpoint == "/admin/jobs-count-requests" { 2 } else { 1 };
+    assert!(counts.iter().all(|(endpoint, count)| *count <= most(endpoint)), "{counts:?}");
 }
 
 #[tokio::test]
@@ -211,10 +222,100 @@ async fn a_missing_right_is_told_from_an_empty_list_and_from_rights_on_single_jo
     let text = check(&site("off", &off.base_url(), "[site.collectors]\nstorage = false\n"), &[]).await;
     assert_eq!(text.code, 0, "nobody wants what is denied");
     assert!(
-        text.out.contains("off   collector storage  denied, STORAGE/STORAGE-UNITS VIEW is missing"),
+        text.words().contains("off collector storage denied, STORAGE/STORAGE-UNITS VIEW is missing"),
         "{}",
         text.out
     );
+}
+
+const ALL: &str = "[site.collectors]\nall = true\n";
+
+#[tokio::test]
+async fn every_missing_right_is_named_and_part_of_the_data_is_told_from_none() {
+    let primary = primary(Options::default()).await;
+    let control = primary.control();
+    control.set_silent_empty_jobs(true);
+    let denied = ["/storage/tape-media", "/storage/tape-volume-pools", "/licensing", "/servicecatalog"];
+    control.set_rbac(denied.map(str::to_owned).into());
+    let checked = check(&site("paris", &primary.base_url(), ALL), &["--json"]).await;
+    let report = checked.json();
+    assert_eq!(checked.code, 1);
+    let tape = collector(&report, "paris", "tape");
+    says(tape, "allowed", "visible; STORAGE/TAPE-MEDIA VIEW and STORAGE/TAPE-MEDIA/VOLUME-POOLS VIEW are missing");
+    says(tape, "allowed", "grant STORAGE/TAPE-MEDIA VIEW and STORAGE/TAPE-MEDIA/VOLUME-POOLS VIEW to the role");
+    assert_eq!(tape["permission"], "STORAGE/TAPE-MEDIA VIEW");
+    assert!(tape["objects"].as_u64().unwrap() > 0, "{tape}");
+    let licensing = collector(&report, "paris", "licensing");
+    says(licensing, "denied", "denied, MANAGE/LICENSING/USAGE VIEW and MANAGE/LICENSING VIEW are missing");
+    assert_eq!(
+        (&licensing["permission"], &licensing["objects"]),
+        (&json!("MANAGE/LICENSING/USAGE VIEW"), &json!(null))
+    );
+    says(collector(&report, "paris", "slo"), "denied", "denied, VIEW on protection plans is missing");
+    // The list of jobs is empty, and only their count tells why.
+    let catalog = collector(&report, "paris", "catalog");
+    says(catalog, "allowed", "MANAGE/JOBS VIEW is missing");
+    assert!(catalog["objects"].as_u64().unwrap() > 0, "{catalog}");
+    for well in ["storage", "hosts", "security", "disk_pools"] {
+        assert_eq!(collector(&report, "paris", well)["permission"], json!(null), "{well}");
+    }
+    let findings = ["jobs", "tape", "catalog", "slo", "licensing", "clients"].len();
+    let text = check(&site("paris", &primary.base_url(), ALL), &[]).await;
+    assert!(text.words().contains("FAIL collector tape allowed in part, "), "{}", text.out);
+    assert!(text.words().contains(&format!("\n1 site, {findings} findings, ")), "{}", text.out);
+    // Nobody wants what is off.
+    control.set_silent_empty_jobs(false);
+    let text = check(&site("paris", &primary.base_url(), ""), &[]).await;
+    assert!(text.code == 0 && text.words().contains("off collector tape could read in part, "), "{}", text.out);
+}
+
+#[tokio::test]
+async fn what_is_on_is_asked_before_what_is_off_and_no_list_is_read_to_its_end() {
+    let sizes = Sizes { hosts: 10_000, ..Sizes::default() };
+    let primary = primary(Options { jobs: 10, sizes, ..Options::default() }).await;
+    let control = primary.control();
+    for off in
+        ["/storage/disk-pools", "/storage/storage-servers", "/config/media-servers", "/storage/drives", "/manage"]
+    {
+        control.set_fault(Some(off), Some(Fault::Hang));
+    }
+    let some = "[site.collectors]\nhosts = true\nclients = true\n";
+    let checked = check(&site("paris", &primary.base_url(), some), &["--json"]).await;
+    let report = checked.json();
+    assert_eq!(checked.code, 0, "{report}");
+    for on in ["jobs", "storage", "clients"] {
+        assert_eq!(collector(&report, "paris", on)["status"], "allowed", "{report}");
+    }
+    says(collector(&report, "paris", "hosts"), "allowed", "or more visible");
+    says(collector(&report, "paris", "disk_pools"), "failed", "timeout");
+    // In the order of the documents.
+    let names: Vec<_> =
+        report["sites"][0]["collectors"].as_array().unwrap().iter().map(|one| &one["collector"]).collect();
+    assert_eq!(names, COLLECTORS.each_ref().map(|spec| spec.name));
+    // One that is on and hangs leaves no time for the others.
+    control.set_fault(Some("/config/hosts"), Some(Fault::Hang));
+    let report = check(&site("paris", &primary.base_url(), some), &["--json"]).await.json();
+    says(collector(&report, "paris", "hosts"), "failed", "timeout");
+    says(collector(&report, "paris", "slo"), "skipped", "the collectors that are on took all the time");
+}
+
+#[tokio::test]
+async fn what_signing_in_is_told_is_not_told_of_a_collector() {
+    for (status, words) in [(403, "POST /login"), (404, "POST /login")] {
+        let primary = primary(Options::default()).await;
+        let files = Files::new();
+        let config = guest_site(&primary, files.0.path()) + ALL;
+        primary.control().set_fault(Some("/login"), Some(Fault::Status(status, Vec::new(), String::new())));
+        let checked = check_in(files.0.path(), &config, &["--json"], &[]).await;
+        let report = checked.json();
+        assert_eq!(checked.code, 1);
+        assert_ne!(step(&report, "guest", "credentials")["status"], "ok", "{report}");
+        for of in ["jobs", "storage", "tape", "slo"] {
+            let entry = collector(&report, "guest", of);
+            assert!(entry["status"] == "failed" && entry["permission"] == json!(null), "{entry}");
+            says(entry, "failed", words);
+        }
+    }
 }
 
 #[tokio::test]
@@ -252,7 +353,7 @@ async fn a_dead_site_hides_no_other_and_the_report_fits_a_screen() {
                 skip  the rest         not tried, because tcp failed\n\nparis: http";
     assert!(checked.out.contains(dead), "{}", checked.out);
     assert!(checked.out.contains("\n  FAIL  name resolution  nowhere.invalid: "), "{}", checked.out);
-    assert!(checked.out.contains("  ok    collector jobs     allowed, "), "{}", checked.out);
+    assert!(checked.words().contains("\nok collector jobs allowed, "), "{}", checked.out);
     assert!(checked.out.ends_with("\n3 sites, 2 findings, 4 warnings\n"), "{}", checked.out);
 }
 

@@ -10,10 +10,11 @@ mod targets;
 type Target = fn(&[u8]);
 
 /// Every target, and where its corpus lies.
-const TARGETS: [(&str, Target); 6] = [
+const TARGETS: [(&str, Target); 7] = [
     ("accept", targets::accept),
     ("configuration", targets::configuration),
     ("job_page", targets::job_page),
+    ("lists", targets::lists),
     ("state_file", targets::state_file),
     ("storage_page", targets::storage_page),
     ("web_config", targets::web_config),

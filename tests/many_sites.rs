@@ -24,7 +24,13 @@ fn samples_in(text: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_sites_are_polled_and_scraped_together_or_one_by_one() {
     let primary = Simulator::start(Options::default()).await.unwrap();
-    let mut config = String::from("[collectors]\nall = true\n");
+    // Two scrapes are compared: nothing changes between them.
+    primary.control().freeze(true);
+    let mut config = String::from("[poll]\n");
+    for spec in &COLLECTORS {
+        writeln!(config, "{}_ttl = \"1h\"", spec.name).unwrap();
+    }
+    config.push_str("[collectors]\nall = true\n");
     for site in 0..SITES {
         write!(
             config,

@@ -76,7 +76,9 @@ fn asking() -> Vec<&'static str> {
 
 fn everything(primary: &Simulator) -> String {
     let ttls: String = asking().iter().map(|name| format!("{name}_ttl = \"300ms\"\n")).collect();
-    config(primary).replace(QUICK, &format!("[poll]\n{ttls}[collectors]\nall = true\n"))
+    // Whatever else the machine does, nothing gets old meanwhile.
+    let limits = "stale_after = \"1h\"\nexpire_after = \"2h\"\n";
+    config(primary).replace(QUICK, &format!("[poll]\n{limits}{ttls}[collectors]\nall = true\n"))
 }
 
 /// Lines of the log that somebody reads, about this collector.

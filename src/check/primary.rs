@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use super::report::{CLOCK, CREDENTIALS, VERSION};
 use super::trail::Trail;
 use crate::config::{ApiVersionChoice, Site};
-use crate::netbackup::{ApiVersion, Client, Error};
+use crate::netbackup::{ApiVersion, Client, Endpoint, Error};
 use crate::reason::Reason;
 use crate::stats::ApiStats;
 
@@ -111,6 +111,11 @@ fn judge_clock(offset: Option<f64>, trail: &mut Trail) {
     }
 }
 
+/// Whether it is not the answer of what had to be asked before, such as `/login`.
+fn is_its_own(error: &Error) -> bool {
+    error.endpoint() == Endpoint::AuthorizationContext.template()
+}
+
 /// Has the credentials judged where the release offers that.
 pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) -> Judged {
     // A program that prints the key, or a sign-in, is needed for everything else too, and is not begun twice.
@@ -131,7 +136,7 @@ pub(super) async fn have_credentials_judged(client: &Client, trail: &mut Trail) 
             Judged::Refused
         }
         // Who is told that a right is missing is known.
-        Ok(Err(error)) if error.reason() == Reason::Forbidden => {
+        Ok(Err(error)) if error.reason() == Reason::Forbidden && is_its_own(&error) => {
             trail.ok(CREDENTIALS, "accepted");
             Judged::Accepted
         }

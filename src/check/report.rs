@@ -98,7 +98,8 @@ pub struct CollectorReport {
     pub enabled: bool,
     /// What the key may see.
     pub status: Access,
-    /// The right that is missing, such as `MANAGE/JOBS VIEW`.
+    /// The right that is missing, such as `MANAGE/JOBS VIEW`; the first where there are several. With [`Access::Allowed`] only
+    /// a part of the source may be read.
     pub permission: Option<&'static str>,
     /// How many objects the key sees, or at least sees.
     pub objects: Option<u64>,
@@ -126,7 +127,7 @@ pub enum Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
-    /// It sees objects.
+    /// It sees objects, or may see a part of the source.
     Allowed,
     /// It may see them, and there are none.
     Empty,
@@ -231,6 +232,7 @@ impl CollectorReport {
     pub fn weight(&self) -> Status {
         match (self.enabled, self.status) {
             (_, Access::Skipped | Access::Unsupported) | (false, _) => Status::Skipped,
+            (true, Access::Allowed) if self.permission.is_some() => Status::Finding,
             (true, Access::Allowed) => Status::Ok,
             (true, Access::Empty) => Status::Warning,
             (true, Access::Denied | Access::Failed) => Status::Finding,

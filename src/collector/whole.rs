@@ -282,26 +282,38 @@ impl<S: Source> Collector for Whole<S> {
     }
 }
 
-/// Asks for one object of each endpoint that lists any. The first right that is missing is an error, and so is a
-/// release that has none of them.
+/// Asks for one object of each endpoint that lists any. Where a right is missing that is an error, which knows of every other
+/// one and of what could be read; and so is a release that has none of them.
 pub(super) async fn glance_at(client: &Client, endpoints: &[Endpoint]) -> Result<Seen, netbackup::Error> {
-    let (mut seen, mut unsupported) = (Seen::default(), None);
-    let mut read = 0_u32;
+    let (mut seen, mut read) = (netbackup::Glance::default(), 0_u32);
+    let (mut denied, mut unsupported) = (Vec::new(), None);
     for endpoint in endpoints.iter().filter(|endpoint| !endpoint.template().contains('{')) {
+        // What had to be asked before it, such as /login, says nothing of it. Jobs are counted with the same right.
+        let is_its_own = |error: &Error| {
+            error.endpoint() == endpoint.template()
+                || error.right().is_some_and(|right| endpoint.right() == Some(right))
+        };
         match client.glance(*endpoint).await {
             Ok(glance) => {
                 read = read.saturating_add(1);
                 seen.objects = seen.objects.saturating_add(glance.objects);
                 seen.more |= glance.more;
             }
-            Err(error) if error.status() == Some(404) => unsupported = Some(error),
+            Err(error) if error.reason() == Reason::Forbidden && is_its_own(&error) => denied.push(error),
+            Err(error) if error.status() == Some(404) && is_its_own(&error) => unsupported = Some(error),
             Err(error) => return Err(error),
         }
     }
+    let mut denied = denied.into_iter();
+    if let Some(first) = denied.next() {
+        let others = denied.filter_map(|error| error.right());
+        return Err(first.beside(others, (read > 0).then_some(seen)));
+    }
+    let (objects, more) = (seen.objects, seen.more);
     match unsupported {
         Some(error) if read == 0 => Err(error),
-        Some(_) => Ok(Seen { note: Some("this release does not offer all of it"), ..seen }),
-        None => Ok(seen),
+        Some(_) => Ok(Seen { objects, more, note: Some("this release does not offer all of it") }),
+        None => Ok(Seen { objects, more, note: None }),
     }
 }
 

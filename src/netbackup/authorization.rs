@@ -47,7 +47,8 @@ impl Client {
                 let subject = subject.map(|text| sanitise(text.trim())).filter(|text| !text.is_empty());
                 Ok(Some(Caller { subject }))
             }
-            Err(error) if error.status() == Some(404) => Ok(None),
+            // Not of what had to be asked before, such as /login.
+            Err(error) if error.status() == Some(404) && error.endpoint() == ask.endpoint.template() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::attr::Attr;
@@ -14,6 +14,7 @@ use super::error::{BuildError, Error};
 use super::exchange::{Answer, Exchange, Request};
 use super::jobs::{JobRow, Jobs, JobsPage, JobsQuery};
 use super::query::Target;
+use super::sending::Permits;
 use super::storage_units::{StorageUnits, StorageUnitsPage};
 use super::stream::Decode;
 use super::version::{AfterRefusal, ApiVersion, Negotiation};
@@ -40,7 +41,7 @@ pub(super) struct Inner {
     pub(super) introduces: bool,
     /// Until when the primary need not be asked who it is, for the sake of a metric.
     pub(super) introduced: Mutex<Option<Instant>>,
-    pub(super) permits: Semaphore,
+    pub(super) permits: Permits,
     pub(super) request_timeout: Duration,
     /// The primary as a whole refused every version that could be tried, or is too old.
     pub(super) version_refused: AtomicBool,
@@ -164,7 +165,7 @@ impl Client {
             discovery: Mutex::new(()),
             introduces: site.collectors.iter().all(|(spec, _)| spec.name != "jobs"),
             introduced: Mutex::new(None),
-            permits: Semaphore::new(site.poll.max_requests.clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Permits::new(site.poll.max_requests),
             request_timeout: site.poll.request_timeout,
             version_refused: AtomicBool::new(false),
         })))

@@ -194,7 +194,7 @@ impl Endpoint {
             Endpoint::SlpImages => list("/catalog/slp-images", "MANAGE/STORAGE-LIFECYCLE-IMAGES VIEW"),
             Endpoint::Slps => list("/config/slps", "PROTECTION/SLPS VIEW"),
             // Granted per object: who may see none is told of none.
-            Endpoint::Slos => list("/servicecatalog/slos", "each protection plan VIEW"),
+            Endpoint::Slos => list("/servicecatalog/slos", "VIEW on protection plans"),
             Endpoint::Capacity => list("/licensing/capacity", "MANAGE/LICENSING/USAGE VIEW"),
             Endpoint::Entitlements => list("/licensing/entitlements", "MANAGE/LICENSING VIEW"),
             Endpoint::Hosts => list("/config/hosts", "MANAGE/HOSTS VIEW"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
+use super::look::Glance;
 use crate::reason::{Failure, Reason};
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -29,6 +30,10 @@ struct Inner {
     in_midst: bool,
     what: String,
     source: Option<Source>,
+    /// Rights that are missing beside that of the endpoint, where several were asked for one thing.
+    other_rights: Vec<&'static str>,
+    /// What the others of them let see.
+    readable: Option<Glance>,
 }
 
 /// A client that could not be built: a file is missing or does not hold what it should.
@@ -118,7 +123,17 @@ impl Error {
             in_midst: false,
             what: what.into(),
             source: None,
+            other_rights: Vec::new(),
+            readable: None,
         }))
+    }
+
+    /// Adds what came of other endpoints that were asked for the same thing: rights that are missing too, and what could be
+    /// read (`None`: nothing).
+    pub(crate) fn beside(mut self, rights: impl Iterator<Item = &'static str>, readable: Option<Glance>) -> Error {
+        self.0.other_rights.extend(rights);
+        self.0.readable = readable;
+        self
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Error {
@@ -198,6 +213,22 @@ impl Error {
         if self.0.reason == Reason::Forbidden { self.0.endpoint.right() } else { None }
     }
 
+    /// Every right that is missing, each once; the first is that of [`Error::right`].
+    pub(crate) fn rights(&self) -> Vec<&'static str> {
+        let mut rights: Vec<&'static str> = self.right().into_iter().collect();
+        for right in &self.0.other_rights {
+            if !rights.contains(right) {
+                rights.push(right);
+            }
+        }
+        rights
+    }
+
+    /// What could be read all the same.
+    pub(crate) fn readable(&self) -> Option<Glance> {
+        self.0.readable
+    }
+
     /// What to do about it, where anybody knows.
     #[must_use]
     pub fn advice(&self) -> Option<String> {
@@ -217,7 +248,8 @@ impl Error {
             (Reason::Auth, _) => "check the API key: it may be wrong, expired or deleted",
             (Reason::Forbidden, _) => {
                 let whose = if self.0.signs_in { "account" } else { "key's user" };
-                return self.right().map(|right| format!("grant {right} to the role of the {whose}"));
+                let rights = self.rights();
+                return (!rights.is_empty()).then(|| format!("grant {} to the role of the {whose}", in_words(&rights)));
             }
             (Reason::Version, _) => "a fixed api_version must be one that the primary speaks",
             (Reason::Throttled, _) if self.0.endpoint == Endpoint::Login => {
@@ -317,6 +349,14 @@ fn chain_text(error: &(dyn StdError + 'static)) -> String {
         }
     }
     parts.join(": ")
+}
+
+/// As a sentence lists them.
+pub(crate) fn in_words(rights: &[&str]) -> String {
+    match rights {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => rights.concat(),
+    }
 }
 
 /// Text of the primary made fit for one log line: no control characters, at most 200 characters.

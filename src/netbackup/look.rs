@@ -1,20 +1,23 @@
 //! A glance at a list, for `check`: whether it may be read, and how long it is, in one small request.
 
+use super::attr::Attr;
 use super::client::{Ask, Client};
 use super::endpoint::Endpoint;
 use super::error::Error;
+use super::jobs::JobsQuery;
 use super::query::Target;
 use super::record::{Resource, record};
 use super::stream::FlatList;
 use super::wire;
+use crate::reason::Reason;
 
 /// What a glance showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glance {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Glance {
     /// How many objects there are; at least so many where `more`.
-    pub objects: u64,
-    /// There are others.
-    pub more: bool,
+    pub(crate) objects: u64,
+    /// There may be others.
+    pub(crate) more: bool,
 }
 
 record! {
@@ -37,15 +40,16 @@ flat!(AnyHosts, Hosts, "hosts");
 flat!(AnyCertificates, Certificates, "certificateList");
 
 impl Client {
-    /// Asks whether a source may be read.
+    /// Asks whether a source may be read. Of jobs, which have a collector of their own, it does not tell how many there are.
     ///
     /// # Errors
     /// When there was no usable answer, such as where a right is missing.
     pub(crate) async fn glance(&self, endpoint: Endpoint) -> Result<Glance, Error> {
         let whole = |objects| Glance { objects, more: false };
         match endpoint {
-            Endpoint::Hosts => return Ok(whole(self.fold_flat::<AnyHosts, ()>(|(), _| {}).await?.rows)),
-            Endpoint::Certificates => return Ok(whole(self.fold_flat::<AnyCertificates, ()>(|(), _| {}).await?.rows)),
+            Endpoint::Jobs => return self.may_see_jobs().await.map(|()| Glance::default()),
+            Endpoint::Hosts => return self.first_of::<AnyHosts>().await,
+            Endpoint::Certificates => return self.first_of::<AnyCertificates>().await,
             _ => {}
         }
         let mut target = Target::new(endpoint.template(), &[]);
@@ -60,9 +64,33 @@ impl Client {
         let (page, pagination) = self.read(endpoint, wire::entries::<Resource<'_, Anything<'_>>>(&body))?;
         let rows = u64::try_from(page.rows.len()).unwrap_or(u64::MAX).saturating_add(page.rejected);
         // A list that says nothing of its length is as long as its page, or longer.
-        let count = pagination.as_ref().and_then(|pagination| pagination.count.and_then(super::attr::Attr::count));
-        let more = pagination.is_none_or(|pagination| pagination.next.is_some());
+        let count = pagination.as_ref().and_then(|pagination| pagination.count.and_then(Attr::count));
+        let more = pagination.is_none_or(|pagination| pagination.next.is_some_and(leads_on));
         let is_paged = endpoint != Endpoint::RobotDeviceHosts;
         Ok(count.map_or(Glance { objects: rows, more: is_paged && rows > 0 && more }, whole))
     }
+
+    /// Whether there is a first record of a list that comes whole, however long: no more of it is fetched.
+    async fn first_of<L: FlatList>(&self) -> Result<Glance, Error> {
+        let objects = self.fold_some::<L, ()>(|(), _| {}, 1).await?.total();
+        Ok(Glance { objects, more: objects > 0 })
+    }
+
+    /// An empty list of jobs does not tell a missing right from none, but their count does.
+    async fn may_see_jobs(&self) -> Result<(), Error> {
+        match self.count_jobs(None).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.reason() == Reason::Forbidden || error.status().is_none() => Err(error),
+            // A primary that does not count them may list them all the same.
+            Err(_) => {
+                let first = JobsQuery { filter: None, sort: None, limit: 1 };
+                self.jobs_page(&first, &mut |_| {}).await.map(drop)
+            }
+        }
+    }
+}
+
+/// Whether `next` names a page: on the last one it may be null or empty.
+fn leads_on(next: Attr<'_>) -> bool {
+    !next.is_null() && next.text().is_none_or(|text| !text.is_empty())
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::circuit::Verdict;
@@ -18,6 +18,41 @@ use crate::reason::Reason;
 
 /// The longest that a `/ping` through an open circuit is waited for, however patient requests are.
 const LONGEST_PING: Duration = Duration::from_secs(10);
+
+/// How many requests of polls may be under way at a time.
+pub(super) struct Permits {
+    all: Semaphore,
+    /// Of what may wait, one fewer: however many lists hang, jobs go on.
+    patient: Semaphore,
+}
+
+impl Permits {
+    pub(super) fn new(most: usize) -> Permits {
+        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        Permits { all: Semaphore::new(most), patient: Semaphore::new(most.saturating_sub(1).max(1)) }
+    }
+
+    /// Waits for a turn, which lasts until what is returned is dropped. They are never closed, so there is one in the end.
+    async fn take(&self, endpoint: Endpoint) -> [Option<SemaphorePermit<'_>>; 2] {
+        let patient = if is_patient(endpoint) { self.patient.acquire().await.ok() } else { None };
+        [self.all.acquire().await.ok(), patient]
+    }
+}
+
+/// Whether others go first: all but what backups are judged by, and what everything else waits for.
+fn is_patient(endpoint: Endpoint) -> bool {
+    !matches!(
+        endpoint,
+        Endpoint::Jobs
+            | Endpoint::Job
+            | Endpoint::JobsCount
+            | Endpoint::StorageUnits
+            | Endpoint::Ping
+            | Endpoint::ServerInfo
+            | Endpoint::Login
+            | Endpoint::Logout
+    )
+}
 
 impl Client {
     /// Runs a request within the bounds of its lane.
@@ -40,8 +75,7 @@ impl Client {
         self.pass_circuit(request.endpoint).await?;
         loop {
             let (sent, took) = {
-                // Never closed, so there is always a permit in the end.
-                let _permit = self.0.permits.acquire().await.ok();
+                let _permits = self.0.permits.take(request.endpoint).await;
                 // It may have opened while this waited.
                 if let Err(open) = self.pass_circuit(request.endpoint).await {
                     return Err(failed.unwrap_or(open));

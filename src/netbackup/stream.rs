@@ -51,10 +51,17 @@ pub(crate) struct Folded<A> {
     pub(crate) first_rejection: Option<String>,
 }
 
+impl<A> Folded<A> {
+    /// Records that were read, those left out included.
+    pub(crate) fn total(&self) -> u64 {
+        self.rows.saturating_add(self.rejected)
+    }
+}
+
 /// Reads one body while it arrives, on a thread that may block.
 pub(crate) trait Decode: Send + Sync + 'static {
-    /// Reads to the end. An answer that was cut off ends early too.
-    fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), String>;
+    /// Reads to the end, or as far as it wants to. An answer that was cut off ends early too.
+    fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), (Reason, String)>;
 }
 
 impl Client {
@@ -66,7 +73,19 @@ impl Client {
         &self,
         fold: impl Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
     ) -> Result<Folded<A>, Error> {
-        let folding = Arc::new(Folding::<L, A, _> { fold, folded: Mutex::default(), list: PhantomData });
+        self.fold_some::<L, A>(fold, u64::MAX).await
+    }
+
+    /// As [`Client::fold_flat`], and reads no further than to the record number `most`.
+    ///
+    /// # Errors
+    /// When the answer was not readable as far as that.
+    pub(crate) async fn fold_some<L: FlatList, A: Default + Send + 'static>(
+        &self,
+        fold: impl Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
+        most: u64,
+    ) -> Result<Folded<A>, Error> {
+        let folding = Arc::new(Folding::<L, A, _>::new(fold, most));
         let decode: Arc<dyn Decode> = Arc::clone(&folding) as Arc<dyn Decode>;
         let target = Target::new(L::ENDPOINT.template(), &[]);
         let ask = Ask { endpoint: L::ENDPOINT, target: &target, body: None, lane: Lane::Poll, decode: Some(&decode) };
@@ -89,11 +108,14 @@ impl Exchange {
         // Ends with the last chunk, and also when this is dropped.
         let decoding = tokio::task::spawn_blocking(move || decode.decode(receiver));
         let mut read = 0_u64;
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.broken(endpoint, classify(&error, true), error).with_status(200))?
-        {
+        loop {
+            let chunk = tokio::select! {
+                chunk = response.chunk() => chunk,
+                // It has read enough, or has given up and says why.
+                () = chunks.closed() => break,
+            };
+            let chunk = chunk.map_err(|error| self.broken(endpoint, classify(&error, true), error).with_status(200))?;
+            let Some(chunk) = chunk else { break };
             let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
             self.stats.add_received(length);
             read = read.saturating_add(length);
@@ -101,23 +123,30 @@ impl Exchange {
                 return Err(fail(Reason::TooLarge, format!("the body is larger than {LARGEST_STREAM} bytes")));
             }
             if chunks.send(chunk).await.is_err() {
-                // It has given up, and says why.
                 break;
             }
         }
         drop(chunks);
         match decoding.await {
-            Ok(decoded) => decoded.map_err(|what| fail(Reason::Decode, what)),
+            Ok(decoded) => decoded.map_err(|(reason, what)| fail(reason, what)),
             Err(_) => Err(fail(Reason::Internal, "a panic while the body was read: please report it".to_owned())),
         }
     }
 }
 
-struct Folding<L, A, F> {
+pub(super) struct Folding<L, A, F> {
     fold: F,
+    /// Records that are wanted.
+    most: u64,
     /// Of the last body that was read to its end.
     folded: Mutex<Folded<A>>,
     list: PhantomData<fn() -> L>,
+}
+
+impl<L: FlatList, A: Default, F: Fn(&mut A, L::Row<'_>)> Folding<L, A, F> {
+    pub(super) fn new(fold: F, most: u64) -> Folding<L, A, F> {
+        Folding { fold, most, folded: Mutex::default(), list: PhantomData }
+    }
 }
 
 impl<L, A, F> Decode for Folding<L, A, F>
@@ -126,26 +155,48 @@ where
     A: Default + Send + 'static,
     F: Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
 {
-    fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), String> {
+    fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), (Reason, String)> {
+        let bad = |what| Err((Reason::Decode, what));
         let mut folded = Folded::default();
         let since_record = Rc::new(Cell::new(0));
-        let body = Body { chunks, chunk: Bytes::new(), read: 0, since_record: Rc::clone(&since_record) };
+        let body = Body::new(chunks, Rc::clone(&since_record));
         let mut deserializer = serde_json::Deserializer::from_reader(io::BufReader::new(body));
         let records = Records::<L, A, F> { folding: self, folded: &mut folded, since_record: &since_record };
         let read = Root(records).deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
         match read {
             Ok(true) => {}
-            Ok(false) => return Err(format!("the body has no {} array", L::ROOT)),
-            Err(error) if error.is_io() => return Err("a record of the body is larger than makes sense".to_owned()),
-            Err(error) if error.is_eof() => return Err("the body is empty, or ends in the middle of JSON".to_owned()),
-            Err(error) if error.is_data() => return Err(format!("the body is JSON, but has no {} array", L::ROOT)),
+            // What follows the last record that is wanted was not read.
+            Err(_) if folded.total() >= self.most => {}
+            Ok(false) => return bad(format!("the body has no {} array", L::ROOT)),
+            Err(error) if error.io_error_kind() == Some(io::ErrorKind::InvalidData) => {
+                return bad("the body is not UTF-8".to_owned());
+            }
+            Err(error) if error.is_io() => {
+                return Err((Reason::TooLarge, "a record of the body is larger than makes sense".to_owned()));
+            }
+            Err(error) if error.is_eof() => return bad("the body is empty, or ends in the middle of JSON".to_owned()),
+            Err(error) if error.is_data() => return bad(format!("the body is JSON, but has no {} array", L::ROOT)),
             Err(error) => {
-                return Err(format!("the body is not JSON at line {} column {}", error.line(), error.column()));
+                return bad(format!("the body is not JSON at line {} column {}", error.line(), error.column()));
             }
         }
         *self.folded.lock().unwrap_or_else(PoisonError::into_inner) = folded;
         Ok(())
     }
+}
+
+/// How many records of `text` are read; `None`: it is no list of this kind.
+pub(super) fn read_flat<L: FlatList>(text: &str) -> Option<u64> {
+    let folding = Folding::<L, (), _>::new(|(), _| {}, u64::MAX);
+    // It comes in two pieces, cut anywhere: also within a character.
+    let (first, second) = text.as_bytes().split_at(text.len() / 2);
+    let (send, receive) = mpsc::channel(2);
+    for piece in [first, second] {
+        send.try_send(Bytes::copy_from_slice(piece)).ok()?;
+    }
+    drop(send);
+    folding.decode(receive).ok()?;
+    Some(folding.folded.into_inner().unwrap_or_else(PoisonError::into_inner).rows)
 }
 
 /// The bytes as they arrive.
@@ -154,14 +205,46 @@ struct Body {
     chunk: Bytes,
     /// How much of it has been read.
     read: usize,
+    /// The beginning of a character whose rest is to come with the next chunk.
+    cut: Vec<u8>,
     /// Bytes read since the last record ended.
     since_record: Rc<Cell<usize>>,
+}
+
+impl Body {
+    fn new(chunks: mpsc::Receiver<Bytes>, since_record: Rc<Cell<usize>>) -> Body {
+        Body { chunks, chunk: Bytes::new(), read: 0, cut: Vec::new(), since_record }
+    }
+
+    /// Whether the text goes on as UTF-8. The decoder looks only at what it keeps.
+    fn is_text(&mut self, mut chunk: &[u8]) -> bool {
+        while !self.cut.is_empty() {
+            let Some((next, rest)) = chunk.split_first() else { return true };
+            self.cut.push(*next);
+            chunk = rest;
+            match std::str::from_utf8(&self.cut) {
+                Ok(_) => self.cut.clear(),
+                Err(error) if error.error_len().is_none() => {}
+                Err(_) => return false,
+            }
+        }
+        match std::str::from_utf8(chunk) {
+            Ok(_) => true,
+            Err(error) => {
+                self.cut.extend_from_slice(chunk.get(error.valid_up_to()..).unwrap_or_default());
+                error.error_len().is_none()
+            }
+        }
+    }
 }
 
 impl Read for Body {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.read >= self.chunk.len() {
             let Some(chunk) = self.chunks.blocking_recv() else { return Ok(0) };
+            if !self.is_text(&chunk) {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
             (self.chunk, self.read) = (chunk, 0);
         }
         let mut left = self.chunk.get(self.read..).unwrap_or_default();
@@ -255,10 +338,13 @@ where
                     self.folded.rows = self.folded.rows.saturating_add(1);
                 }
                 Err(why) => {
-                    let number = self.folded.rows.saturating_add(self.folded.rejected).saturating_add(1);
+                    let number = self.folded.total().saturating_add(1);
                     self.folded.rejected = self.folded.rejected.saturating_add(1);
                     self.folded.first_rejection.get_or_insert_with(|| format!("record {number}: {why}"));
                 }
+            }
+            if self.folded.total() >= self.folding.most {
+                return Err(S::Error::custom("no further record is wanted"));
             }
         }
         Ok(())
@@ -285,10 +371,14 @@ mod tests {
     }
 
     /// Feeds the text in pieces of `size` bytes.
-    fn fold(text: &str, size: usize) -> Result<Folded<Vec<String>>, String> {
+    fn fold(text: impl AsRef<[u8]>, size: usize) -> Result<Folded<Vec<String>>, (Reason, String)> {
+        fold_some(text, size, u64::MAX)
+    }
+
+    fn fold_some(text: impl AsRef<[u8]>, size: usize, most: u64) -> Result<Folded<Vec<String>>, (Reason, String)> {
         let take = |names: &mut Vec<String>, thing: Thing<'_>| names.push(thing.name.into_owned());
-        let folding = Folding::<Things, _, _> { fold: take, folded: Mutex::default(), list: PhantomData };
-        let chunks: Vec<Bytes> = text.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect();
+        let folding = Folding::<Things, _, _>::new(take, most);
+        let chunks: Vec<Bytes> = text.as_ref().chunks(size).map(Bytes::copy_from_slice).collect();
         let (send, receive) = mpsc::channel(chunks.len().max(1));
         chunks.into_iter().for_each(|chunk| send.try_send(chunk).unwrap());
         drop(send);
@@ -321,16 +411,49 @@ mod tests {
             ("{\"things\": []} x", "not JSON at line 1"),
             ("<html>", "not JSON at line 1"),
         ] {
-            let error = fold(text, 3).unwrap_err();
-            assert!(error.contains(why), "{text}: {error}");
+            let (reason, error) = fold(text, 3).unwrap_err();
+            assert!(reason == Reason::Decode && error.contains(why), "{text}: {error}");
         }
     }
 
     #[test]
     fn a_record_without_end_is_given_up() {
         let text = format!("{{\"things\": [{{\"name\": \"{}\"}}]}}", "a".repeat(LARGEST_RECORD + 100_000));
-        assert_eq!(fold(&text, 65_536).unwrap_err(), "a record of the body is larger than makes sense");
+        let (reason, error) = fold(&text, 65_536).unwrap_err();
+        assert_eq!((reason, error.as_str()), (Reason::TooLarge, "a record of the body is larger than makes sense"));
         let many = format!("{{\"things\": [{}{{\"name\": \"b\"}}]}}", "{\"name\": \"a\"},".repeat(500_000));
         assert_eq!(fold(&many, 65_536).unwrap().rows, 500_001);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_a_bad_answer_wherever_they_stand() {
+        let good = r#"{"x": "é🗄", "things": [{"name": "a", "x": "é"}], "z": "🗄é"}"#.as_bytes();
+        for size in 1..=good.len() {
+            assert_eq!(fold(good, size).unwrap().made, ["a"], "pieces of {size} bytes");
+        }
+        for bad in [&b"\xff"[..], b"\xc3", b"\xf0\x9f\x97", b"\xa9"] {
+            for (before, after) in [
+                ("{\"x\": \"", "\", \"things\": []}"),
+                ("{\"things\": [{\"name\": \"a", "\"}]}"),
+                ("{\"things\": [], \"z\": {\"y\": \"", "\"}}"),
+            ] {
+                for size in [1, 2, 3, 1000] {
+                    let text = [before.as_bytes(), bad, after.as_bytes()].concat();
+                    let (reason, error) = fold(&text, size).unwrap_err();
+                    assert_eq!((reason, error.as_str()), (Reason::Decode, "the body is not UTF-8"), "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_glance_reads_no_further_than_it_must() {
+        let one = |text: &str| fold_some(text, 1000, 1).map(|folded| (folded.rows, folded.rejected));
+        // What follows the record is not looked at.
+        assert_eq!(one(r#"{"things": [{"name": "a"}, no JSON"#), Ok((1, 0)));
+        assert_eq!(one(r#"{"things": [5, no JSON"#), Ok((0, 1)));
+        assert_eq!(one(r#"{"things": []}"#), Ok((0, 0)));
+        assert_eq!(one(r#"{"things": [{"name": "a"}]}"#), Ok((1, 0)));
+        assert!(one(r#"{"things": [{"name": "a""#).is_err() && one(r#"{"things": ["#).is_err() && one("{}").is_err());
     }
 }

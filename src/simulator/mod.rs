@@ -68,6 +68,9 @@ pub struct Options {
     pub jobs_per_minute: f64,
     /// How many storage units there are.
     pub storage_units: usize,
+    /// Clients that jobs are of, each under two policies; 0: the twenty of [`world`], whose names hold what breaks careless
+    /// readers.
+    pub clients: usize,
     /// How long further lists are.
     pub sizes: Sizes,
     /// The same seed gives the same lives, names and amounts.
@@ -96,6 +99,7 @@ impl Default for Options {
             jobs: 300,
             jobs_per_minute: 0.0,
             storage_units: 12,
+            clients: 0,
             sizes: Sizes::default(),
             seed: 1,
             latency: Duration::ZERO,

@@ -23,14 +23,16 @@ pub struct Right {
 impl Right {
     /// Reads what `check` writes. Operations beside VIEW carry the namespace that they belong to.
     pub fn read(words: &'static str) -> Right {
+        if let Some((operation, _)) = words.split_once(" on ") {
+            return Right { namespace: None, operation: format!("|OPERATIONS|{operation}|"), words };
+        }
         let (object, operation) = words.rsplit_once(' ').expect("a right is an object and an operation");
-        let is_namespace = object.chars().all(|c| c.is_ascii_uppercase() || "/-".contains(c));
         let path = object.replace('/', "|");
         let operation = match operation {
             "VIEW" => "|OPERATIONS|VIEW|".to_owned(),
             _ => format!("|OPERATIONS|{path}|{operation}|"),
         };
-        Right { namespace: is_namespace.then(|| format!("|{path}|")), operation, words }
+        Right { namespace: Some(format!("|{path}|")), operation, words }
     }
 }
 
@@ -59,7 +61,7 @@ fn endpoints_table(out: &mut String) {
                 None => ("none".to_owned(), String::new()),
                 Some(Right { namespace: Some(namespace), operation, .. }) => (code(&namespace), code(&operation)),
                 Some(Right { words, operation, .. }) => {
-                    (words.rsplit_once(' ').unwrap().0.to_owned(), code(&operation))
+                    (format!("{}, per object", words.split_once(" on ").unwrap().1), code(&operation))
                 }
             };
             let name = about.name;

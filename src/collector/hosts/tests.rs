@@ -75,7 +75,7 @@ async fn a_list_of_hosts_without_end_is_given_up() {
     for fault in [Fault::EndlessBody, Fault::GzipBomb] {
         primary.control().set_fault(Some("/config/hosts"), Some(fault.clone()));
         let failure = poll(&primary, PATIENCE).await.unwrap_err();
-        assert_eq!(failure.reason, Reason::Decode, "{fault:?}: {}", failure.detail);
+        assert_eq!(failure.reason, Reason::TooLarge, "{fault:?}: {}", failure.detail);
         assert!(failure.detail.contains("larger than makes sense"), "{}", failure.detail);
     }
 }

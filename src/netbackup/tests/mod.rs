@@ -11,5 +11,6 @@ mod primary;
 mod probe;
 mod proxy;
 mod requests;
+mod streams;
 mod tls;
 mod versions;

@@ -101,7 +101,7 @@ impl World {
     /// A world whose history ends at `now` (milliseconds since the epoch).
     pub(crate) fn new(options: &Options, now: i64) -> World {
         let storage = storage::Storage::new(options.storage_units, options.seed, options.odd_rows, now);
-        let author = Author::new(options.seed, options.pace, options.odd_rows, storage.targets());
+        let author = Author::new(options.seed, options.pace, options.odd_rows, options.clients, storage.targets());
         let interval = options.jobs_per_minute.is_finite() && options.jobs_per_minute > 0.0;
         #[expect(clippy::cast_possible_truncation, reason = "a time between two jobs, far below the limit")]
         let interval = interval.then(|| ((60_000.0 / options.jobs_per_minute) as i64).max(1));

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use super::job::{Job, Word};
 use super::names::{CLIENTS, FAILURES, KINDS, Kind, QUEUE_REASONS, SCHEDULES};
 
+/// Policies that many clients share.
+const SHARED_POLICIES: usize = 100;
+
 /// A job as it stands from `visible` on (milliseconds since the epoch).
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
@@ -23,18 +26,28 @@ pub(crate) struct Author {
     odd_rows: bool,
     clients: Vec<Arc<str>>,
     policies: Vec<Vec<Arc<str>>>,
+    /// Of many clients, whatever the kind of the job: each has two of them. Otherwise there are none.
+    shared: Vec<Arc<str>>,
     units: Vec<Arc<str>>,
     empty: Arc<str>,
 }
 
 impl Author {
-    /// `units` are the names of the storage units that jobs write to.
-    pub(crate) fn new(seed: u64, pace: f64, odd_rows: bool, units: Vec<Arc<str>>) -> Author {
+    /// `units` are the names of the storage units that jobs write to; `many`: how many clients there are, 0 for the usual ones.
+    pub(crate) fn new(seed: u64, pace: f64, odd_rows: bool, many: usize, units: Vec<Arc<str>>) -> Author {
+        let names = |stem: &str, count: usize, end: &str, digits: usize| {
+            (1..=count).map(|number| Arc::from(format!("{stem}-{number:0digits$}{end}"))).collect::<Vec<Arc<str>>>()
+        };
+        let clients = match many {
+            0 => CLIENTS.iter().map(|name| Arc::from(*name)).collect(),
+            _ => names("client", many, ".example.com", 5),
+        };
         Author {
             seed,
             pace: if pace.is_finite() && pace > 0.0 { pace } else { 1.0 },
             odd_rows,
-            clients: CLIENTS.iter().map(|name| Arc::from(*name)).collect(),
+            clients,
+            shared: if many == 0 { Vec::new() } else { names("policy", SHARED_POLICIES, "", 3) },
             policies: KINDS.iter().map(|kind| kind.policies.iter().map(|name| Arc::from(*name)).collect()).collect(),
             units,
             empty: Arc::from(""),
@@ -69,8 +82,14 @@ impl Author {
     pub(crate) fn born(&self, dice: &mut fastrand::Rng, kind: usize, id: i64, parent_id: i64, start: i64) -> Job {
         let Some(what) = KINDS.get(kind) else { return Job::default() };
         let (schedule_type, schedule_name) = pick(dice, &SCHEDULES).copied().unwrap_or_default();
-        let client = pick(dice, &self.clients).unwrap_or(&self.empty);
-        let policy = self.policies.get(kind).and_then(|names| pick(dice, names)).unwrap_or(&self.empty);
+        let number = dice.usize(0..self.clients.len().max(1));
+        let client = self.clients.get(number).unwrap_or(&self.empty);
+        let has_policy = what.policies.iter().any(|name| !name.is_empty());
+        let policy = match self.shared.len() {
+            0 => self.policies.get(kind).and_then(|names| pick(dice, names)),
+            count => self.shared.get((number * 2 + dice.usize(0..2)) % count).filter(|_| has_policy),
+        };
+        let policy = policy.unwrap_or(&self.empty);
         Job {
             id,
             parent_id,
@@ -247,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_life_depends_on_seed_and_id_alone_and_ends_done() {
-        let author = |seed| Author::new(seed, 1.0, true, vec!["stu".into()]);
+        let author = |seed| Author::new(seed, 1.0, true, 0, vec!["stu".into()]);
         let life = |author: &Author, id| {
             let mut dice = author.dice(id);
             let kind = author.kind(&mut dice);

@@ -98,6 +98,17 @@ fn a_world_holds_everything_that_a_client_must_cope_with() {
 }
 
 #[test]
+fn many_clients_have_two_policies_each() {
+    let world = World::new(&Options { jobs: 3_000, clients: 150, ..Options::default() }, START);
+    let jobs = world.truth().jobs;
+    let pairs: HashSet<_> = jobs.iter().map(|job| (job.client_name.clone(), job.policy_name.clone())).collect();
+    let pairs = pairs.into_iter().filter(|(_, policy)| !policy.is_empty()).collect::<Vec<_>>();
+    assert!((280..=300).contains(&pairs.len()), "{}", pairs.len());
+    assert!(pairs.contains(&("client-00150.example.com".into(), "policy-100".into())), "{pairs:?}");
+    assert!(jobs.iter().any(|job| job.policy_name.is_empty()), "as jobs that no policy started");
+}
+
+#[test]
 fn history_lies_in_the_past_and_old_jobs_leave() {
     let options = Options { jobs: 2_000, retention: Duration::from_secs(30 * 3_600), ..Options::default() };
     let mut world = World::new(&options, START);
