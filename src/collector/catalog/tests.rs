@@ -116,7 +116,13 @@ async fn the_last_backup_of_the_catalog_is_told_from_what_else_its_policy_does()
     assert_eq!(control.request_counts()["/admin/jobs"], 2, "successes are asked for apart");
     // Who may not see jobs is told of none, and adds nothing.
     control.set_silent_empty_jobs(true);
-    assert_eq!(backups(&Catalog::new(&site_of(&primary)), &client, now).await, [None, None]);
+    let unseen = Catalog::new(&site_of(&primary));
+    assert_eq!(backups(&unseen, &client, now).await, [None, None]);
+    let memo = crate::collector::whole::Memo::default();
+    let mut reading = Reading::new(&client, "paris", Display::default(), &memo);
+    unseen.read(&mut reading).await.unwrap();
+    let denied = reading.polled(&ABOUT).await.unwrap().denied.unwrap();
+    assert_eq!(denied.rights, ["MANAGE/JOBS VIEW"], "it is said");
     control.set_silent_empty_jobs(false);
     control.set_rbac(vec!["/admin".to_owned()]);
     assert_eq!(backups(&catalog, &client, now).await, [None, None]);
