@@ -99,7 +99,7 @@ impl Setting {
         let path = self.directory.path().join("config.toml");
         let text = format!(
             "[web]\nlisten_address = \"127.0.0.1:0\"\n[compat]\ngo_exporter_names = {go_names}\n\
-             [state]\ndirectory = \"{}\"\n[collectors]\nall = true\n[poll]\njobs_ttl = \"300ms\"\nclients_ttl = \"300ms\"\nstorage_ttl = \"300ms\"\nexpire_after = \"1h\"\n\
+             [state]\ndirectory = \"{}\"\n[collectors]\nall = true\n[poll]\njobs_ttl = \"300ms\"\nclients_ttl = \"300ms\"\nstorage_ttl = \"300ms\"\nexpire_after = \"200h\"\n\
              [[site]]\nname = \"paris\"\nurl = \"{url}\"\napi_key = \"{key}\"\n",
             state.display()
         );

@@ -287,7 +287,10 @@ impl<S: Source> Collector for Whole<S> {
 pub(super) async fn glance_at(client: &Client, endpoints: &[Endpoint]) -> Result<Seen, netbackup::Error> {
     let (mut seen, mut read) = (netbackup::Glance::default(), 0_u32);
     let (mut denied, mut unsupported) = (Vec::new(), None);
-    for endpoint in endpoints.iter().filter(|endpoint| !endpoint.template().contains('{')) {
+    // Single objects have the right of their list, and jobs are looked at by counting them.
+    let is_looked_at =
+        |endpoint: &&Endpoint| !endpoint.template().contains('{') && **endpoint != Endpoint::JobsCount;
+    for endpoint in endpoints.iter().filter(is_looked_at) {
         // What had to be asked before it, such as /login, says nothing of it. Jobs are counted with the same right.
         let is_its_own = |error: &Error| {
             error.endpoint() == endpoint.template()

@@ -199,7 +199,7 @@ fn unknown_keys_are_named_with_a_hint() {
     one(
         &with_site("[collectors]\nbackups = true", ""),
         "2:1: collectors.backups",
-        "known here: all, jobs, storage, clients",
+        "known here: all, jobs, storage, disk_pools,",
     );
     one(&with_site("", "[site.logins]"), "6:7: site[0].logins", "did you mean login?");
     one(&with_site("", "api_key_comand = 1"), "6:1: site[0].api_key_comand", "did you mean api_key_command?");

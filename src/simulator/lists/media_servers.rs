@@ -8,7 +8,7 @@ use super::{Listing, Scene, Shape};
 
 const SALT: u64 = 0x6d_5e;
 /// How long a state lasts at least.
-const CHANGE_MS: i64 = 120_000;
+const CHANGE_MS: i64 = 20_000;
 
 pub(super) const LISTINGS: &[Listing] = &[Listing {
     filters: &[
