@@ -38,7 +38,8 @@ impl Setting {
     fn config(&self, more: &str) -> String {
         let (url, key) = (self.primary.base_url(), Options::default().api_key);
         let state = self.directory.path().join("state");
-        let poll = "[poll]\nlookback = \"30d\"\njobs_ttl = \"300ms\"\nclients_ttl = \"300ms\"\nexpire_after = \"200h\"\n";
+        let poll =
+            "[poll]\nlookback = \"30d\"\njobs_ttl = \"300ms\"\nclients_ttl = \"300ms\"\nexpire_after = \"200h\"\n";
         let state = format!("[state]\ndirectory = \"{}\"\n", state.display());
         format!("{more}\n{poll}{state}[[site]]\nname = \"paris\"\nurl = \"{url}\"\napi_key = \"{key}\"\n")
     }

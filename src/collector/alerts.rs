@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+use super::series::{Bounded, Once, number, seconds};
 use super::tally::count;
-use super::whole::{Bounded, Once, Reading, Source, number, seconds};
+use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};

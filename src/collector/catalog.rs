@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::whole::{Bounded, Once, Reading, Source, seconds};
+use super::series::{Bounded, Once, seconds};
+use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::clock::{from_unix_ms, rfc3339};
 use crate::config;

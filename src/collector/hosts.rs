@@ -7,8 +7,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
+use super::series::{Bounded, flag, number, put, seconds};
 use super::tally::count;
-use super::whole::{Bounded, Reading, Source, flag, number, put, seconds};
+use super::whole::{Reading, Source};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::hosts::{Host, Hosts as HostList, PausedClients};

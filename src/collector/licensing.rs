@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Bounded, Once, Reading, Source, number, seconds};
+use super::series::{Bounded, Once, number, seconds};
+use super::whole::{Reading, Source};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::licensing::{Capacities, Capacity, Entitlement, Entitlements};

@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Reading, Source, put, state_set};
+use super::series::{put, state_set};
+use super::whole::{Reading, Source};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::media_servers::{MediaServer, MediaServers as List};

@@ -17,6 +17,7 @@ pub mod licensing;
 pub mod malware;
 pub mod media_servers;
 pub mod security;
+mod series;
 pub mod slo;
 pub mod slp;
 pub mod storage;

@@ -12,7 +12,8 @@ use futures_util::future::BoxFuture;
 
 use self::certificates::Certificates;
 use super::About;
-use super::whole::{Reading, Source, seconds};
+use super::series::seconds;
+use super::whole::{Reading, Source};
 use crate::config::{self, Credential};
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::security::{Authorities, Authority, HostCertificates, Status};

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::whole::{Once, Reading, Source};
+use super::series::Once;
+use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::config;
 use crate::exposition::{Family, Kind};

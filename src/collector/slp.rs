@@ -14,8 +14,9 @@ use futures_util::future::BoxFuture;
 use tracing::warn;
 
 use super::About;
+use super::series::{Bounded, number, put, seconds};
 use super::tally::{add, count};
-use super::whole::{Bounded, Reading, Source, number, put, seconds};
+use super::whole::{Reading, Source};
 use crate::config;
 use crate::exposition::{Family, Kind, Page};
 use crate::netbackup::lists::slp::{SlpImage, SlpImages, Slps};

@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::About;
-use super::whole::{Reading, Source, flag, put, state_set};
+use super::series::{flag, put, state_set};
+use super::whole::{Reading, Source};
 use crate::config;
 use crate::exposition::{Family, Kind, Number, Page};
 use crate::netbackup::lists::storage_servers::{Msdp, StorageServer, StorageServers as List};

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::whole::{Reading, Source, flag, number, put, state_set};
+use super::series::{flag, number, put, state_set};
+use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::config;
 use crate::exposition::{Number, Page};

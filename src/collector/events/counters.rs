@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::log::Event;
-use crate::collector::whole::Bounded;
+use crate::collector::series::Bounded;
 
 /// More severities than any release knows.
 const MOST_SEVERITIES: usize = 20;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tracing::debug;
 
-use super::super::whole::{Once, Reading, seconds};
+use super::super::series::{Once, seconds};
+use super::super::whole::Reading;
 use super::{API_KEY_EXPIRY, API_KEYS, rank};
 use crate::netbackup::lists::security::{ApiKey, ApiKeys};
 use crate::netbackup::{Client, Endpoint, Error, Listing, Resource};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::whole::seconds;
+use super::super::series::seconds;
 use super::{CERTIFICATE_EXPIRY, CERTIFICATES, CERTIFICATES_EARLIEST, CERTIFICATES_EXPIRED, rank};
 use crate::exposition::Page;
 use crate::netbackup::lists::security::HostCertificate;

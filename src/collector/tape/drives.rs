@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::families::{ALERT, DRIVE_PATHS, DRIVE_STATUS, DRIVES, HOST_PATHS, INFO, LAST_CLEANING, NEEDS_CLEANING};
 use super::robot_number;
+use crate::collector::series::{flag, number, put, seconds, state_set};
 use crate::collector::tally::count;
-use crate::collector::whole::{flag, number, put, seconds, state_set};
 use crate::exposition::Page;
 use crate::netbackup::lists::tape;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::drives::Drives;
 use super::families::{CLEANING_MEDIA, CLEANINGS, EXPIRING, FLAGGED, MEDIA, MEDIA_BYTES, SCRATCH};
 use super::robot_number;
+use crate::collector::series::{Bounded, number};
 use crate::collector::tally::{add, count};
-use crate::collector::whole::{Bounded, number};
 use crate::exposition::Page;
 use crate::netbackup::lists::tape::Medium;
 

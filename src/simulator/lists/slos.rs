@@ -48,7 +48,7 @@ fn row(scene: &Scene, index: usize) -> Value {
             "subscriptionCount": subscriptions,
             "capabilities": [],
             "schedules": [{
-                "scheduleType": "INCREMENTAL",
+                "scheduleType": "DIFFERENTIAL_INCREMENTAL",
                 "scheduleName": "INCREMENTAL_1",
                 "frequencySeconds": 86_400,
                 "retention": {"value": 2, "unit": "WEEKS"},
