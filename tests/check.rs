@@ -246,7 +246,7 @@ async fn every_missing_right_is_named_and_part_of_the_data_is_told_from_none() {
     assert_eq!(tape["permission"], "STORAGE/TAPE-MEDIA VIEW");
     assert!(tape["objects"].as_u64().unwrap() > 0, "{tape}");
     let licensing = collector(&report, "paris", "licensing");
-    says(licensing, "denied", "denied, MANAGE/LICENSING VIEW and MANAGE/LICENSING VIEW are missing");
+    says(licensing, "denied", "denied, MANAGE/LICENSING VIEW and MANAGE/LICENSING/USAGE VIEW are missing");
     assert_eq!(
         (&licensing["permission"], &licensing["objects"]),
         (&json!("MANAGE/LICENSING VIEW"), &json!(null))
