@@ -247,10 +247,7 @@ async fn every_missing_right_is_named_and_part_of_the_data_is_told_from_none() {
     assert!(tape["objects"].as_u64().unwrap() > 0, "{tape}");
     let licensing = collector(&report, "paris", "licensing");
     says(licensing, "denied", "denied, MANAGE/LICENSING VIEW and MANAGE/LICENSING/USAGE VIEW are missing");
-    assert_eq!(
-        (&licensing["permission"], &licensing["objects"]),
-        (&json!("MANAGE/LICENSING VIEW"), &json!(null))
-    );
+    assert_eq!((&licensing["permission"], &licensing["objects"]), (&json!("MANAGE/LICENSING VIEW"), &json!(null)));
     says(collector(&report, "paris", "slo"), "denied", "denied, VIEW on protection plans is missing");
     // The list of jobs is empty, and only their count tells why.
     let catalog = collector(&report, "paris", "catalog");
