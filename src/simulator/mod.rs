@@ -68,7 +68,7 @@ pub struct Options {
     pub jobs_per_minute: f64,
     /// How many storage units there are.
     pub storage_units: usize,
-    /// Clients that jobs are of, each under two policies; 0: the twenty of [`world`], whose names hold what breaks careless
+    /// Clients that jobs are of, each under two policies; 0: the twenty of `world`, whose names hold what breaks careless
     /// readers.
     pub clients: usize,
     /// How long further lists are.

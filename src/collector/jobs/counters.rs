@@ -36,7 +36,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Every outcome, in the order of [`PairCounters::outcomes`].
+    /// Every outcome, in the order of `PairCounters::outcomes`.
     pub const ALL: [Outcome; 5] =
         [Outcome::Success, Outcome::Partial, Outcome::Cancelled, Outcome::Failed, Outcome::Unknown];
 
