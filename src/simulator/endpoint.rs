@@ -185,12 +185,13 @@ fn respond(
         Endpoint::Jobs => jobs::list(&shared.world(), view, call.query),
         Endpoint::Job(id) => jobs::one(&shared.world(), view, id, call.query),
         Endpoint::JobCount => jobs::count(&shared.world(), view, call.query, call.body),
-        Endpoint::StorageUnits => storage_units::list(&shared.world(), call.query, call.cursor_loop),
-        Endpoint::Further(served) => {
+        Endpoint::StorageUnits => {
             let world = shared.world();
-            let (release, now, odd_rows) = (settings.release, world.now(), shared.odd_rows);
-            drop(world);
-            let scene = Scene { release, now, start: shared.start, seed: shared.seed, sizes: shared.sizes, odd_rows };
+            let units = world.storage().resources(world.now());
+            storage_units::list(&scene(shared, settings, world.now()), units, call.query, call.cursor_loop)
+        }
+        Endpoint::Further(served) => {
+            let scene = scene(shared, settings, shared.world().now());
             served.answer(&scene, &lock(&shared.replaced), call.query, call.cursor_loop)
         }
         Endpoint::ServerTime => {
@@ -210,6 +211,12 @@ fn respond(
         .to_string()),
         Endpoint::Ping | Endpoint::Unknown => Err(Problem::method()),
     }
+}
+
+/// What the rows of lists are made of at `now`.
+fn scene(shared: &Shared, settings: &Settings, now: i64) -> Scene {
+    let Shared { start, seed, sizes, odd_rows, .. } = *shared;
+    Scene { release: settings.release, now, start, seed, sizes, odd_rows }
 }
 
 /// `/ping` speaks plain text, in errors too.

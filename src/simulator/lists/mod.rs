@@ -11,7 +11,7 @@ mod images;
 mod licensing;
 mod malware;
 mod media_servers;
-mod paging;
+pub(crate) mod paging;
 mod security;
 mod slos;
 mod slp;
@@ -268,7 +268,9 @@ impl<'a> Served<'a> {
         cursor_loop: usize,
     ) -> Result<String, Problem> {
         match self {
-            Served::List(listing) => paging::list(listing, scene, replaced, query, cursor_loop),
+            Served::List(listing) => {
+                paging::list(listing, scene, rows_of(listing.template, replaced), query, cursor_loop)
+            }
             Served::Detail(listing, id) => {
                 Params::read(query, &[])?;
                 let id = percent_decode(id);

@@ -8,16 +8,16 @@ use super::super::cursor::{Place, binding};
 use super::super::filter::{Field, Filter, Kind};
 use super::super::query::Params;
 use super::super::reply::Problem;
-use super::{Listing, Replaced, Scene, Shape, field, look_up, rows_of};
+use super::{Listing, Scene, Shape, field, look_up};
 
 const OFFSET: [&str; 4] = ["filter", "sort", "page[limit]", "page[offset]"];
 const CURSOR: [&str; 5] = ["filter", "sort", "page[limit]", "page[after]", "page[before]"];
 
-/// One page. Above 0 `cursor_loop` is a fault: every page is the first, and its `next` is one of so many in turn.
-pub(super) fn list(
+/// One page of the rows that are given, or else of those that the list makes. Above 0 `cursor_loop` is a fault: every page is the first, and its `next` is one of so many in turn.
+pub(crate) fn list(
     listing: &Listing,
     scene: &Scene,
-    replaced: &Replaced,
+    given: Option<Vec<Value>>,
     query: &str,
     cursor_loop: usize,
 ) -> Result<String, Problem> {
@@ -36,7 +36,7 @@ pub(super) fn list(
         None => Filter::default(),
     };
     let sort = params.get("sort");
-    let rows = Rows::new(listing, scene, replaced, &filter, sort)?;
+    let rows = Rows::new(listing, scene, given, &filter, sort)?;
     let bound = binding(sort.unwrap_or_default(), params.get("filter").unwrap_or_default());
     let start = match params.get("page[after]") {
         Some(cursor) if cursor_loop == 0 => place(cursor, bound)?,
@@ -91,11 +91,10 @@ impl<'s> Rows<'s> {
     fn new(
         listing: &'s Listing,
         scene: &'s Scene,
-        replaced: &Replaced,
+        given: Option<Vec<Value>>,
         filter: &Filter,
         sort: Option<&str>,
     ) -> Result<Rows<'s>, Problem> {
-        let given = rows_of(listing.template, replaced);
         let orders = sort.map(|sort| orders(listing, sort)).transpose()?.unwrap_or_default();
         if given.is_none() && filter.terms.is_empty() && orders.is_empty() && listing.rule.is_none() {
             return Ok(Rows::Numbers(listing, scene));
