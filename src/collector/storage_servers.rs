@@ -10,22 +10,16 @@ use super::About;
 use super::series::{flag, put, state_set};
 use super::whole::{Reading, Source};
 use crate::config;
-use crate::exposition::{Family, Kind, Number, Page};
+use crate::exposition::{Family, Number, Page};
 use crate::netbackup::lists::storage_servers::{Msdp, StorageServer, StorageServers as List};
 use crate::netbackup::{Endpoint, Error, Listing};
 
 const SERVER: &[&str] = &["site", "storage_server", "category"];
 const MSDP: &[&str] = &["site", "storage_server"];
 
-/// A gauge of a server.
-const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Family {
-    Family { name, kind: Kind::Gauge, help, labels }
-}
-
 /// What the server is.
-pub static INFO: Family = gauge(
+pub static INFO: Family = Family::gauge(
     "netbackup_storage_server_info",
-    "1 for each storage server at the last poll; the labels say what it is and supports.",
     &[
         "site",
         "storage_server",
@@ -41,68 +35,72 @@ pub static INFO: Family = gauge(
         "snapshot_supported",
         "universal_share_supported",
     ],
+    "1 for each storage server at the last poll; the labels say what it is and supports.",
 );
 
 /// State.
-pub static STATE: Family = gauge(
+pub static STATE: Family = Family::gauge(
     "netbackup_storage_server_state",
-    "State of the storage server at the last poll: UP or DOWN; 1 for the one that is true.",
     &["site", "storage_server", "category", "state"],
+    "State of the storage server at the last poll: UP or DOWN; 1 for the one that is true.",
 );
 
 /// Whether it could be read whole.
-pub static STATUS_CODE: Family = gauge(
+pub static STATUS_CODE: Family = Family::gauge(
     "netbackup_storage_server_status_code",
-    "NetBackup status code of what the primary could read of the storage server, as polled: 0 is success, with any other one it read only a part. Absent where it says none.",
     SERVER,
+    "NetBackup status code of what the primary could read of the storage server, as polled: 0 is success, with any other one it read only a part. Absent where it says none.",
 );
 
 /// Raw size.
 pub static POOL_RAW: Family =
-    gauge("netbackup_msdp_pool_raw_bytes", "Size of the disks of the MSDP pool at the last poll.", MSDP);
+    Family::gauge("netbackup_msdp_pool_raw_bytes", MSDP, "Size of the disks of the MSDP pool at the last poll.");
 
 /// Reserved space.
 pub static POOL_RESERVED: Family =
-    gauge("netbackup_msdp_pool_reserved_bytes", "Space that the MSDP pool keeps back at the last poll.", MSDP);
+    Family::gauge("netbackup_msdp_pool_reserved_bytes", MSDP, "Space that the MSDP pool keeps back at the last poll.");
 
 /// Size.
-pub static POOL_SIZE: Family = gauge(
+pub static POOL_SIZE: Family = Family::gauge(
     "netbackup_msdp_pool_size_bytes",
-    "Size of the MSDP pool at the last poll, without what it keeps back.",
     MSDP,
+    "Size of the MSDP pool at the last poll, without what it keeps back.",
 );
 
 /// Used space.
 pub static POOL_USED: Family =
-    gauge("netbackup_msdp_pool_used_bytes", "Space that is used in the MSDP pool at the last poll.", MSDP);
+    Family::gauge("netbackup_msdp_pool_used_bytes", MSDP, "Space that is used in the MSDP pool at the last poll.");
 
 /// Available space.
 pub static POOL_AVAILABLE: Family =
-    gauge("netbackup_msdp_pool_available_bytes", "Space that is left in the MSDP pool at the last poll.", MSDP);
+    Family::gauge("netbackup_msdp_pool_available_bytes", MSDP, "Space that is left in the MSDP pool at the last poll.");
 
 /// Savings.
-pub static SAVED: Family = gauge(
+pub static SAVED: Family = Family::gauge(
     "netbackup_msdp_deduplication_saved_ratio",
-    "Share of the data of the MSDP pool that deduplication saves, 0 to 1, at the last poll: deduplicationRatioPercentage / 100, taken as the percentage that is saved, since the API does not say of what it is one. Absent where it is not between 0 and 100.",
     MSDP,
+    "Share of the data of the MSDP pool that deduplication saves, 0 to 1, at the last poll: deduplicationRatioPercentage / 100, taken as the percentage that is saved, since the API does not say of what it is one. Absent where it is not between 0 and 100.",
 );
 
 /// Logical size.
-pub static CATALOG_LOGICAL: Family = gauge(
+pub static CATALOG_LOGICAL: Family = Family::gauge(
     "netbackup_msdp_catalog_logical_bytes",
-    "Size before deduplication of what the catalog of the MSDP server holds, at the last poll.",
     MSDP,
+    "Size before deduplication of what the catalog of the MSDP server holds, at the last poll.",
 );
 
 /// Files.
-pub static CATALOG_FILES: Family =
-    gauge("netbackup_msdp_catalog_files", "Files that the catalog of the MSDP server holds at the last poll.", MSDP);
+pub static CATALOG_FILES: Family = Family::gauge(
+    "netbackup_msdp_catalog_files",
+    MSDP,
+    "Files that the catalog of the MSDP server holds at the last poll.",
+);
 
 /// What a deduplicating server is.
-pub static MSDP_INFO: Family = gauge(
+pub static MSDP_INFO: Family = Family::gauge(
     "netbackup_msdp_info",
-    "1 for each storage server with an MSDP pool at the last poll; fips: whether it runs in FIPS mode.",
     &["site", "storage_server", "fips"],
+    "1 for each storage server with an MSDP pool at the last poll; fips: whether it runs in FIPS mode.",
 );
 
 /// See [`About`].

@@ -40,6 +40,24 @@ impl Kind {
 }
 
 impl Family {
+    /// A family that rises and falls.
+    #[must_use]
+    pub const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+        Family { name, kind: Kind::Gauge, help, labels }
+    }
+
+    /// A family that only rises.
+    #[must_use]
+    pub const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+        Family { name, kind: Kind::Counter, help, labels }
+    }
+
+    /// A family of buckets, sum and count.
+    #[must_use]
+    pub const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
+        Family { name, kind: Kind::Histogram, help, labels }
+    }
+
     /// Appends the HELP and TYPE lines.
     pub(super) fn write_header(&self, out: &mut Vec<u8>, format: Format) {
         write_header(out, format, self.name, self.kind.as_str(), Some(&escape::help(self.help)));

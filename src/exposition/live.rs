@@ -42,22 +42,10 @@ struct Source(Family, fn(&mut Sink<'_>, &Reading<'_>));
 const SITE: &[&str] = &["site"];
 const COLLECTOR: &[&str] = &["site", "collector"];
 
-const fn gauge(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
-    Family { name, kind: Kind::Gauge, help, labels }
-}
-
-const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
-    Family { name, kind: Kind::Counter, help, labels }
-}
-
-const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Family {
-    Family { name, kind: Kind::Histogram, help, labels }
-}
-
 /// Every family of this part, by name.
 static SOURCES: [Source; 25] = [
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_api_circuit_open",
             SITE,
             "Whether polling is held back because the primary could not be reached (1) or not (0).",
@@ -65,7 +53,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.put(&[], f64::from(reading.site.stats.circuit_open())),
     ),
     Source(
-        counter(
+        Family::counter(
             "netbackup_api_received_bytes_total",
             SITE,
             "Bytes of answers received while polling the primary's API.",
@@ -73,7 +61,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.put(&[], reading.site.stats.received()),
     ),
     Source(
-        histogram(
+        Family::histogram(
             "netbackup_api_request_duration_seconds",
             &["site", "endpoint"],
             "Duration of the requests that poll the primary's API, by path template.",
@@ -86,7 +74,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        counter(
+        Family::counter(
             "netbackup_api_requests_total",
             &["site", "endpoint", "code"],
             "Requests that polled the primary's API, by path template and HTTP status, or the reason where there was no answer.",
@@ -100,11 +88,15 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        counter("netbackup_api_retries_total", SITE, "Requests that were sent again while polling the primary's API."),
+        Family::counter(
+            "netbackup_api_retries_total",
+            SITE,
+            "Requests that were sent again while polling the primary's API.",
+        ),
         |sink, reading| sink.put(&[], reading.site.stats.retries()),
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_api_tls_verification_disabled",
             SITE,
             "Whether the primary is polled without verifying its certificate (1) or not (0).",
@@ -112,7 +104,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.put(&[], f64::from(reading.site.stats.tls_unverified())),
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_api_version_info",
             &["site", "version"],
             "The API version in which the primary is polled; always 1.",
@@ -124,7 +116,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_age_seconds",
             COLLECTOR,
             "Age of the collector's polled data: time since the last answer of the last successful poll had arrived.",
@@ -134,7 +126,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_last_attempt_timestamp_seconds",
             COLLECTOR,
             "When the collector's last poll ended, successful or not, in Unix time.",
@@ -142,7 +134,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(milliseconds(state.last_attempt?.unix_seconds()))),
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_last_success_timestamp_seconds",
             COLLECTOR,
             "When the last answer of the collector's last successful poll had arrived, in Unix time.",
@@ -152,7 +144,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_permission_denied",
             COLLECTOR,
             "Whether a NetBackup right was missing for the last poll, or for a part of it (1), or not (0).",
@@ -160,7 +152,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(f64::from(state.permission_denied()))),
     ),
     Source(
-        histogram("netbackup_collector_poll_duration_seconds", COLLECTOR, "Duration of the collector's polls."),
+        Family::histogram("netbackup_collector_poll_duration_seconds", COLLECTOR, "Duration of the collector's polls."),
         |sink, reading| {
             for (slot, state) in &reading.collectors {
                 sink.put_histogram(&[slot.collector], &POLL_BUCKETS, &state.duration_counts, state.duration_sum);
@@ -168,7 +160,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        counter(
+        Family::counter(
             "netbackup_collector_poll_failures_total",
             &["site", "collector", "reason"],
             "Polls of the collector that failed, by reason.",
@@ -182,7 +174,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        counter(
+        Family::counter(
             "netbackup_collector_polls_skipped_total",
             COLLECTOR,
             "Polls of the collector that were not started because the one before still ran.",
@@ -190,11 +182,15 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(state.skipped)),
     ),
     Source(
-        counter("netbackup_collector_polls_total", COLLECTOR, "Polls of the collector that ended, successful or not."),
+        Family::counter(
+            "netbackup_collector_polls_total",
+            COLLECTOR,
+            "Polls of the collector that ended, successful or not.",
+        ),
         |sink, reading| sink.each(reading, |_, state| Some(state.polls)),
     ),
     Source(
-        counter(
+        Family::counter(
             "netbackup_collector_rejected_records_total",
             COLLECTOR,
             "Records that were left out of polled data because they could not be understood.",
@@ -202,7 +198,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(state.rejected)),
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_stale",
             COLLECTOR,
             "Whether the collector's polled data are older than stale_after, or there are none (1), or not (0).",
@@ -212,7 +208,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_success",
             COLLECTOR,
             "Whether the collector's last ended poll succeeded (1) or not (0).",
@@ -220,7 +216,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(f64::from(state.success))),
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_collector_supported",
             COLLECTOR,
             "Whether the primary's release offers what the collector polls (1) or not (0).",
@@ -228,7 +224,7 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(f64::from(!state.unsupported))),
     ),
     Source(
-        counter(
+        Family::counter(
             "netbackup_collector_task_restarts_total",
             COLLECTOR,
             "How often the collector's polling task was started again after it died.",
@@ -236,11 +232,15 @@ static SOURCES: [Source; 25] = [
         |sink, reading| sink.each(reading, |_, state| Some(state.restarts)),
     ),
     Source(
-        gauge("netbackup_collector_ttl_seconds", COLLECTOR, "Configured time between two polls of the collector."),
+        Family::gauge(
+            "netbackup_collector_ttl_seconds",
+            COLLECTOR,
+            "Configured time between two polls of the collector.",
+        ),
         |sink, reading| sink.each(reading, |slot, _| Some(slot.ttl.as_secs_f64())),
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_jobs_feed_read_ratio",
             SITE,
             "How much of a first read of the jobs has been polled, from 0 to 1.",
@@ -253,7 +253,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_primary_info",
             &["site", "server_name", "release", "host_id"],
             "Who the primary said it is when it was polled last; always 1.",
@@ -265,7 +265,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_server_clock_offset_seconds",
             SITE,
             "The primary's clock minus the exporter's at the middle of a polled request.",
@@ -277,7 +277,7 @@ static SOURCES: [Source; 25] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "netbackup_up",
             SITE,
             "Whether the last polled request had an HTTP answer and credentials that were not refused (1) or not (0).",

@@ -1,6 +1,6 @@
 //! What the Go exporter says of a site itself, under its names; only for sites whose view asks for it.
 
-use super::{Reading, SITE, Source, gauge};
+use super::{Reading, SITE, Source};
 use crate::cache::{Slot, State};
 use crate::exposition::family::Family;
 use crate::exposition::number::milliseconds;
@@ -12,7 +12,11 @@ const ITS_SOURCES: [&str; 2] = ["jobs", "storage"];
 /// Every family of this part, by name.
 pub(super) static SOURCES: [Source; 4] = [
     Source(
-        gauge("nbu_api_version", &["site", "version"], "The API version in which the primary is polled; always 1."),
+        Family::gauge(
+            "nbu_api_version",
+            &["site", "version"],
+            "The API version in which the primary is polled; always 1.",
+        ),
         |sink, reading| {
             if let Some(version) = reading.site.stats.api_version().filter(|_| reading.site.go_names) {
                 sink.put(&[&version], 1.0);
@@ -20,7 +24,7 @@ pub(super) static SOURCES: [Source; 4] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "nbu_last_scrape_timestamp_seconds",
             &["site", "source"],
             "When the last answer of the last successful poll of jobs or of storage had arrived, in Unix time.",
@@ -34,7 +38,7 @@ pub(super) static SOURCES: [Source; 4] = [
         },
     ),
     Source(
-        gauge(
+        Family::gauge(
             "nbu_response_time_ms",
             SITE,
             "How long the last request took that was answered, of a poll or of a health probe, in milliseconds.",
@@ -46,7 +50,7 @@ pub(super) static SOURCES: [Source; 4] = [
         },
     ),
     Source(
-        gauge("nbu_up", SITE, "Whether the last poll of jobs or that of storage succeeded (1) or neither (0)."),
+        Family::gauge("nbu_up", SITE, "Whether the last poll of jobs or that of storage succeeded (1) or neither (0)."),
         |sink, reading| {
             let successes: Vec<bool> = of_its_sources(reading).map(|(_, state)| state.success).collect();
             if !successes.is_empty() {
