@@ -242,11 +242,17 @@ impl ApiStats {
         self.clock_known.store(true, Relaxed);
     }
 
-    /// The primary's clock minus ours in seconds, once known.
+    /// The primary's clock minus ours in milliseconds, once known.
+    #[must_use]
+    pub fn clock_offset_ms(&self) -> Option<i64> {
+        self.clock_known.load(Relaxed).then(|| self.clock_offset_ms.load(Relaxed))
+    }
+
+    /// The same in seconds.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a clock offset fit a float exactly")]
     pub fn clock_offset_seconds(&self) -> Option<f64> {
-        self.clock_known.load(Relaxed).then(|| self.clock_offset_ms.load(Relaxed) as f64 / 1000.0)
+        self.clock_offset_ms().map(|offset| offset as f64 / 1000.0)
     }
 
     /// The API version that is sent; whether it is another one than before, which of several who say the same at once

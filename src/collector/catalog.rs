@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::series::{Bounded, Once, seconds};
+use super::tally::count;
 use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::clock::{from_unix_ms, rfc3339};
@@ -153,11 +154,10 @@ impl Tally {
         let [malware_labels, anomaly_labels, type_labels] = &mut self.labels;
         let malware = if image.malware_status.is_empty() { &image.malware_scan_result } else { &image.malware_status };
         let status = [malware_labels.label(malware), anomaly_labels.label(&image.anomaly_status)].map(str::to_owned);
-        let count = self.images.entry(status).or_default();
-        *count = count.saturating_add(1);
+        count(&mut self.images, status, 1);
         if let Some(kilobytes) = image.kilobytes {
-            let bytes = self.bytes.entry(type_labels.label(&image.policy_type).to_owned()).or_default();
-            *bytes = bytes.saturating_add(kilobytes.saturating_mul(1024));
+            let policy_type = type_labels.label(&image.policy_type).to_owned();
+            count(&mut self.bytes, policy_type, kilobytes.saturating_mul(1024));
         }
     }
 

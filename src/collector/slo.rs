@@ -7,6 +7,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::series::Once;
+use super::tally::count;
 use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::config;
@@ -65,12 +66,10 @@ impl Source for Slo {
                     return;
                 }
                 let workload_type = plan.workload_type.clone().into_owned();
-                let plans = by_type.entry(workload_type.clone()).or_default();
-                *plans = plans.saturating_add(1);
-                if let Some(count) = plan.subscriptions {
+                count(&mut by_type, workload_type.clone(), 1);
+                if let Some(assets) = plan.subscriptions {
                     // Names need not be unique.
-                    let sum = subscriptions.entry((plan.name.clone().into_owned(), workload_type)).or_default();
-                    *sum = sum.saturating_add(count);
+                    count(&mut subscriptions, (plan.name.clone().into_owned(), workload_type), assets);
                 }
             });
             if listed.await?.is_none() {

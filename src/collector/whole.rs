@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::warn;
 
+use super::series::state_set;
 use super::{About, Collector, Display, PollContext, Polled, Seen, finish};
 use crate::clock::Stamp;
 use crate::exposition::{Family, Kind, Number, Page, Rendered};
@@ -42,6 +43,16 @@ enum Part {
     Read,
     Denied,
     Unsupported,
+}
+
+impl Part {
+    fn as_str(self) -> &'static str {
+        match self {
+            Part::Read => "read",
+            Part::Denied => "denied",
+            Part::Unsupported => "unsupported",
+        }
+    }
 }
 
 /// One poll under way.
@@ -208,11 +219,8 @@ impl<'a> Reading<'a> {
         }
         if about.endpoints.len() > 1 {
             for (endpoint, part) in &self.parts {
-                for (state, is) in [("read", Part::Read), ("denied", Part::Denied), ("unsupported", Part::Unsupported)]
-                {
-                    let labels = [about.name, endpoint.template(), state];
-                    self.page.gauge(&ENDPOINT_STATE, &labels, f64::from(*part == is));
-                }
+                let labels = [about.name, endpoint.template()];
+                state_set(&mut self.page, &ENDPOINT_STATE, &labels, &["read", "denied", "unsupported"], part.as_str());
             }
         }
         let denied = denied.map(Arc::new);

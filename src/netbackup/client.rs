@@ -289,9 +289,7 @@ impl Client {
             return Err(error);
         }
         let wall = i64::try_from(unix_ms(SystemTime::now())).unwrap_or(i64::MAX);
-        let offset = self.stats().clock_offset_seconds().unwrap_or(0.0);
-        #[expect(clippy::cast_possible_truncation, reason = "bounded when it was measured")]
-        Ok(wall.saturating_add((offset * 1000.0) as i64))
+        Ok(wall.saturating_add(self.stats().clock_offset_ms().unwrap_or(0)))
     }
 
     pub(crate) fn stats(&self) -> &ApiStats {

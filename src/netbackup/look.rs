@@ -5,6 +5,8 @@ use super::client::{Ask, Client};
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::jobs::JobsQuery;
+use super::lists::hosts::Hosts;
+use super::lists::security::HostCertificates;
 use super::query::Target;
 use super::record::{Resource, record};
 use super::stream::FlatList;
@@ -25,20 +27,6 @@ record! {
     struct Anything {}
 }
 
-/// A flat list of whatever it is.
-macro_rules! flat {
-    ($List:ident, $endpoint:ident, $root:literal) => {
-        enum $List {}
-        impl FlatList for $List {
-            type Row<'a> = Anything<'a>;
-            const ENDPOINT: Endpoint = Endpoint::$endpoint;
-            const ROOT: &'static str = $root;
-        }
-    };
-}
-flat!(AnyHosts, Hosts, "hosts");
-flat!(AnyCertificates, Certificates, "certificateList");
-
 impl Client {
     /// Asks whether a source may be read. Of jobs, which have a collector of their own, it does not tell how many there are.
     ///
@@ -48,8 +36,8 @@ impl Client {
         let whole = |objects| Glance { objects, more: false };
         match endpoint {
             Endpoint::Jobs => return self.may_see_jobs().await.map(|()| Glance::default()),
-            Endpoint::Hosts => return self.first_of::<AnyHosts>().await,
-            Endpoint::Certificates => return self.first_of::<AnyCertificates>().await,
+            Endpoint::Hosts => return self.first_of::<Hosts>().await,
+            Endpoint::Certificates => return self.first_of::<HostCertificates>().await,
             _ => {}
         }
         let mut target = Target::new(endpoint.template(), &[]);
@@ -65,7 +53,7 @@ impl Client {
         let rows = u64::try_from(page.rows.len()).unwrap_or(u64::MAX).saturating_add(page.rejected);
         // A list that says nothing of its length is as long as its page, or longer.
         let count = pagination.as_ref().and_then(|pagination| pagination.count.and_then(Attr::count));
-        let more = pagination.is_none_or(|pagination| pagination.next.is_some_and(leads_on));
+        let more = pagination.is_none_or(|pagination| pagination.way_on().is_some());
         let is_paged = endpoint != Endpoint::RobotDeviceHosts;
         Ok(count.map_or(Glance { objects: rows, more: is_paged && rows > 0 && more }, whole))
     }
@@ -88,9 +76,4 @@ impl Client {
             }
         }
     }
-}
-
-/// Whether `next` names a page: on the last one it may be null or empty.
-fn leads_on(next: Attr<'_>) -> bool {
-    !next.is_null() && next.text().is_none_or(|text| !text.is_empty())
 }

@@ -57,10 +57,7 @@ fn push_offset(offset: u64, target: &mut Target) {
 
 fn next_offset(pagination: Option<&Pagination<'_>>, current: Option<&u64>) -> Result<Option<u64>, Lost> {
     let pagination = pagination.ok_or("the body has no meta.pagination")?;
-    let Some(next) = pagination.next.filter(|next| !next.is_null()) else { return Ok(None) };
-    if next.text().is_some_and(|text| text.is_empty()) {
-        return Ok(None);
-    }
+    let Some(next) = pagination.way_on() else { return Ok(None) };
     let next = next.count().ok_or("meta.pagination.next is no offset")?;
     if next <= current.copied().unwrap_or(0) {
         return Err("meta.pagination.next leads back");
@@ -70,13 +67,12 @@ fn next_offset(pagination: Option<&Pagination<'_>>, current: Option<&u64>) -> Re
 
 fn next_cursor(pagination: Option<&Pagination<'_>>) -> Result<Option<String>, Lost> {
     let pagination = pagination.ok_or("the body has no meta.pagination")?;
-    let Some(next) = pagination.next.filter(|next| !next.is_null()) else { return Ok(None) };
+    let Some(next) = pagination.way_on() else { return Ok(None) };
     let next = next.text().ok_or("meta.pagination.next is no cursor")?;
-    match next.len() {
-        0 => Ok(None),
-        length if length > LONGEST_CURSOR => Err("meta.pagination.next is longer than a URL may be"),
-        _ => Ok(Some(next.into_owned())),
+    if next.len() > LONGEST_CURSOR {
+        return Err("meta.pagination.next is longer than a URL may be");
     }
+    Ok(Some(next.into_owned()))
 }
 
 macro_rules! offset_shape {

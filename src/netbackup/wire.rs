@@ -191,6 +191,13 @@ pub(crate) struct Pagination<'a> {
     pub(crate) count: Option<Attr<'a>>,
 }
 
+impl<'a> Pagination<'a> {
+    /// Where the next page starts; on the last one it may be missing, null or empty.
+    pub(crate) fn way_on(&self) -> Option<Attr<'a>> {
+        self.next.filter(|next| !next.is_null() && next.text().is_none_or(|text| !text.is_empty()))
+    }
+}
+
 impl<'de> Record<'de> for Pagination<'de> {
     fn field<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {

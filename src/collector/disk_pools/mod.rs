@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::series::{flag, number, put, state_set};
+use super::tally::count;
 use super::whole::{Reading, Source};
 use super::{About, compat};
 use crate::config;
@@ -119,8 +120,7 @@ fn render_go_names<'p>(reading: &mut Reading<'_>, pools: impl Iterator<Item = &'
     let mut volumes: BTreeMap<[&str; 3], u64> = BTreeMap::new();
     for pool in pools {
         for volume in pool.volumes.iter().flatten() {
-            let count = volumes.entry([&pool.name, &pool.category, &volume.state]).or_default();
-            *count = count.saturating_add(1);
+            count(&mut volumes, [&pool.name, &pool.category, &volume.state], 1);
         }
     }
     for (labels, count) in volumes {
@@ -262,8 +262,7 @@ impl Pool {
         let Some(volumes) = &self.volumes else { return };
         let mut by_state: BTreeMap<&str, u64> = VOLUME_STATES.iter().map(|state| (*state, 0)).collect();
         for volume in volumes {
-            let count = by_state.entry(&volume.state).or_default();
-            *count = count.saturating_add(1);
+            count(&mut by_state, volume.state.as_str(), 1);
             // One without a name is only counted.
             if volume.name.is_empty() && volume.media_id.is_empty() {
                 continue;

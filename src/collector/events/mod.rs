@@ -182,8 +182,7 @@ impl Log for Asked<'_, '_> {
 
     fn now(&self) -> Now {
         let wall_ms = unix_ms(SystemTime::now());
-        #[expect(clippy::cast_possible_truncation, reason = "a float that is out of range becomes the nearest integer")]
-        let ahead_ms = self.0.client.stats().clock_offset_seconds().map_or(0, |offset| (offset * 1000.0) as i64);
+        let ahead_ms = self.0.client.stats().clock_offset_ms().unwrap_or(0);
         Now { wall_ms, primary_ms: wall_ms.saturating_add_signed(ahead_ms) }
     }
 

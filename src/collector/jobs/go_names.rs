@@ -10,6 +10,7 @@ use super::names::Name;
 use super::render::{KILOBYTE, since, status_label, thousandths};
 use super::window::Window;
 use crate::collector::compat;
+use crate::collector::tally::count as add_to;
 use crate::exposition::Page;
 
 /// Writes every family of the jobs.
@@ -28,8 +29,7 @@ fn jobs(page: &mut Page, window: &Window) {
         page.gauge(&compat::JOBS, &[job_type, policy_type, &status_label(group.status)], *count);
         // Its users divide by the sum: where nothing succeeded they must find a 0, not nothing.
         statuses.entry((group.pair.job_type, Some(0))).or_default();
-        let status = statuses.entry((group.pair.job_type, group.status)).or_default();
-        *status = status.saturating_add(*count);
+        add_to(&mut statuses, (group.pair.job_type, group.status), *count);
     }
     for ((job_type, status), count) in statuses {
         page.gauge(&compat::STATUS, &[names.text(job_type), &status_label(status)], count);
@@ -41,8 +41,7 @@ fn states(page: &mut Page, window: &Window) {
     let mut states: BTreeMap<(Name, &str), u64> = BTreeMap::new();
     let mut queued: BTreeMap<(Name, Option<i64>), u64> = BTreeMap::new();
     for (group, count) in &window.lookback().jobs {
-        let done = states.entry((group.pair.job_type, "DONE")).or_default();
-        *done = done.saturating_add(*count);
+        add_to(&mut states, (group.pair.job_type, "DONE"), *count);
     }
     for job in window.unfinished() {
         let (job_type, state) = (job.pair.job_type, names.text(job.state));
@@ -76,14 +75,12 @@ fn amounts(page: &mut Page, window: &Window) {
     for (job, extra) in window.in_gauges() {
         let pair = Pair { job_type: job.job_type, policy_type: job.policy_type };
         if job.has_kilobytes {
-            let sum = kilobytes.entry(Group { pair, status: job.status }).or_default();
-            *sum = sum.saturating_add(job.kilobytes);
+            add_to(&mut kilobytes, Group { pair, status: job.status }, job.kilobytes);
         }
         let Some(extra) = extra else { continue };
         let client = window.client_of(extra);
         if !client.is_empty() {
-            let count = clients.entry((client, job.job_type, job.status)).or_default();
-            *count = count.saturating_add(1);
+            add_to(&mut clients, (client, job.job_type, job.status), 1);
         }
         if let Some(ratio) = extra.ratio {
             let of_pair = ratios.entry(pair).or_default();

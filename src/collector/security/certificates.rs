@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::series::seconds;
+use super::super::tally::count;
 use super::{CERTIFICATE_EXPIRY, CERTIFICATES, CERTIFICATES_EARLIEST, CERTIFICATES_EXPIRED, rank};
 use crate::exposition::Page;
 use crate::netbackup::lists::security::HostCertificate;
@@ -52,8 +53,7 @@ impl Certificates {
         }
         let (state, host_type) = (word(certificate.state, &STATES), word(certificate.host_type, &HOST_TYPES));
         let is_active = state == ACTIVE;
-        let count = self.counts.entry((state, host_type.clone())).or_default();
-        *count = count.saturating_add(1);
+        count(&mut self.counts, (state, host_type.clone()), 1);
         let Some(until) = certificate.not_after.filter(|_| is_active) else { return };
         let host = || certificate.host.clone().into_owned();
         if host_type == SERVER {
