@@ -1,6 +1,8 @@
 //! The real binary as a test runs it, and the exposition as a test reads it.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod prometheus;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
