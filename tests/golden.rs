@@ -49,6 +49,7 @@ async fn primary() -> Simulator {
         open("DUPLICATE", "ACTIVE", 12),
         open("REPLICATE", "ACTIVE", 9),
         open("REPLICA_IMPORT", "ACTIVE", 3),
+        open("BACKUP", "INCOMPLETE", 700),
         open("odd \"type\" \\\\server\\share\nline", "REQUEUED", 8),
         done("BACKUP", Some(0), 200, 100),
         done("BACKUP", Some(0), 300, 110),
