@@ -176,14 +176,10 @@ fn every_alert_is_proven_to_fire_and_to_stay_quiet() {
             add("no test in which it fires".to_owned());
         }
         // Quiet for want of data proves nothing.
-        if !fires
-            .iter()
-            .any(|fire| quiet.iter().any(|quiet| fed(quiet).is_superset(&fed(fire)) && !fed(quiet).is_empty()))
-        {
+        if !fires.iter().any(|fire| quiet.iter().any(|quiet| fed(quiet).is_superset(&fed(fire)) && !fed(quiet).is_empty())) {
             add("no test in which it stays quiet although what it reads is there".to_owned());
         }
-        for (case, expected) in fires.iter().flat_map(|case| case.expected.iter().map(move |expected| (case, expected)))
-        {
+        for (case, expected) in fires.iter().flat_map(|case| case.expected.iter().map(move |expected| (case, expected))) {
             if !expected.labels.iter().any(|(label, value)| label == "severity" && *value == rule.severity) {
                 add(format!("{}: exp_labels lack its severity", case.place));
             }
@@ -252,8 +248,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
                 add(format!("it names its threshold {}", threshold.name));
             }
         }
-        for word in words(&text).into_iter().filter(|word| known.labels(word).is_none() && !recorded.contains_key(word))
-        {
+        for word in words(&text).into_iter().filter(|word| known.labels(word).is_none() && !recorded.contains_key(word)) {
             // A histogram goes by its own name too.
             if known.labels(&format!("{word}_bucket")).is_none() {
                 add(format!("it names {word}, which does not exist"));
@@ -273,11 +268,9 @@ fn list() -> String {
             write!(out, "\n### `alerts/{}`\n\n| alert | severity | when |\n|---|---|---|\n", rule.file).unwrap();
             file.clone_from(&rule.file);
         }
-        let runbook =
-            std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
+        let runbook = std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
         let when = runbook.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default();
-        writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|"))
-            .unwrap();
+        writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|")).unwrap();
     }
     out.push('\n');
     out
