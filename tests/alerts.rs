@@ -133,9 +133,16 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Without the labels that name somebody's object: what is told of one may be told of any other.
+fn without_names(selector: &Selector) -> Selector {
+    let mut selector = selector.clone();
+    selector.matchers.retain(|(label, ..)| !["client", "policy", "disk_pool", "storage_unit"].contains(&label.as_str()));
+    selector
+}
+
 #[test]
 fn rule_tests_are_fed_with_series_of_the_golden_expositions() {
-    let known = Known::read();
+    let (known, recorded) = (Known::read(), recorded());
     let mut wrong = BTreeSet::new();
     for case in cases() {
         for series in &case.series {
@@ -144,10 +151,10 @@ fn rule_tests_are_fed_with_series_of_the_golden_expositions() {
                 wrong.insert(format!("{}: {series} is no series", case.place));
                 continue;
             };
-            if SYNTHETIC.contains(&selector.name.as_str()) {
+            if SYNTHETIC.contains(&selector.name.as_str()) || recorded.contains_key(&selector.name) {
                 continue;
             }
-            let mistakes = known.selector_mistakes(selector);
+            let mistakes = known.selector_mistakes(&without_names(selector));
             wrong.extend(mistakes.into_iter().map(|mistake| format!("{}: {series}: {mistake}", case.place)));
             let has: BTreeSet<&str> = selector.matchers.iter().map(|(label, ..)| label.as_str()).collect();
             let must: BTreeSet<&str> = known.labels(&selector.name).into_iter().flatten().map(String::as_str).collect();

@@ -46,6 +46,7 @@ async fn primary() -> Simulator {
         Job { queue_reason: Some(77), ..open("BACKUP", "QUEUED", 6) },
         Job { queue_reason: Some(0), policy_type: None, ..open("FUTURE_TYPE", "QUEUED", 7) },
         open("RESTORE", "SUSPENDED", 400),
+        open("BACKUP", "INCOMPLETE", 700),
         open("odd \"type\" \\\\server\\share\nline", "REQUEUED", 8),
         done("BACKUP", Some(0), 200, 100),
         done("BACKUP", Some(0), 300, 110),

@@ -3,6 +3,7 @@
 
 pub mod dashboards;
 pub mod known;
+pub mod prometheus;
 pub mod promql;
 
 use std::collections::BTreeMap;
