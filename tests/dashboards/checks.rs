@@ -36,8 +36,10 @@ pub fn layout_mistakes(dashboard: &Value) -> Vec<String> {
         if width == 0 || height == 0 || x + width > 24 {
             mistakes.push(format!("{title:?} is not on the grid"));
         }
-        let cells = (y..y + height).flat_map(|y| (x..x + width).map(move |x| (x, y)));
-        if cells.fold(false, |overlaps, cell| !taken.insert(cell) || overlaps) {
+        let cells: BTreeSet<_> = (y..y + height).flat_map(|y| (x..x + width).map(move |x| (x, y))).collect();
+        let is_over_another = !taken.is_disjoint(&cells);
+        taken.extend(cells);
+        if is_over_another {
             mistakes.push(format!("{title:?} lies over another panel"));
         }
         if !ids.insert(panel["id"].as_u64()) {

@@ -113,11 +113,12 @@ impl Known {
             return vec![format!("there is no metric {:?}", selector.name)];
         };
         let mut mistakes = Vec::new();
+        let name = &selector.name;
         for (label, operator, value) in &selector.matchers {
-            let name = &selector.name;
+            let is_free = FREE.contains(&label.as_str()) || name == "ALERTS" && label == "alertname";
             if !labels.contains(label) {
                 mistakes.push(format!("{name} has no label {label}"));
-            } else if !FREE.contains(&label.as_str()) && !(name == "ALERTS" && label == "alertname") {
+            } else if !is_free {
                 let known = self.values_of(name, label);
                 for value in unknown(operator, value, &known) {
                     mistakes.push(format!("{name} never has {label}={value:?}, but {known:?}"));
