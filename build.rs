@@ -1,5 +1,5 @@
-//! Tells the crate which revision and which compiler it was built from. A tarball without history, or a build that
-//! must not depend on it, sets `NETBACKUP_EXPORTER_REVISION`.
+//! Tells the crate which revision and which compiler it was built from, and which pages of documentation it carries. A
+//! tarball without history, or a build that must not depend on it, sets `NETBACKUP_EXPORTER_REVISION`.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,6 +26,29 @@ fn main() {
         .and_then(|line| line.split_whitespace().nth(1).map(str::to_owned))
         .unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=BUILD_RUSTVERSION={version}");
+    collect_docs();
+}
+
+/// Writes the table of the pages below `docs` that `src/server/docs` serves: paths and, by inclusion, texts.
+fn collect_docs() {
+    println!("cargo::rerun-if-changed=docs");
+    let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("docs");
+    let mut pages = String::from("&[\n");
+    for directory in ["", "runbooks/"] {
+        let mut names: Vec<String> = std::fs::read_dir(root.join(directory))
+            .map(|files| files.flatten().filter_map(|file| file.file_name().into_string().ok()).collect())
+            .unwrap_or_default();
+        names.retain(|name| name.ends_with(".md"));
+        names.sort();
+        for name in names {
+            let (path, file) = (format!("{directory}{name}"), root.join(directory).join(&name));
+            pages.push_str(&format!("    ({path:?}, include_str!({file:?})),\n"));
+        }
+    }
+    pages.push_str("]\n");
+    let out = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("docs.rs");
+    // Without the table the build fails where it is included, and says so.
+    let _ = std::fs::write(out, pages);
 }
 
 /// The first line of what a program prints; `None` when it cannot run or fails.

@@ -46,6 +46,7 @@ async fn primary() -> Simulator {
         Job { queue_reason: Some(77), ..open("BACKUP", "QUEUED", 6) },
         Job { queue_reason: Some(0), policy_type: None, ..open("FUTURE_TYPE", "QUEUED", 7) },
         open("RESTORE", "SUSPENDED", 400),
+        open("BACKUP", "INCOMPLETE", 700),
         open("odd \"type\" \\\\server\\share\nline", "REQUEUED", 8),
         done("BACKUP", Some(0), 200, 100),
         done("BACKUP", Some(0), 300, 110),
@@ -58,6 +59,36 @@ async fn primary() -> Simulator {
         done("DUPLICATE", Some(0), 3000, 2000),
     ];
     for job in jobs {
+        control.insert_job(job);
+    }
+    primary
+}
+
+/// A primary whose jobs are those of two clients: one that is backed up well enough, one that never was.
+async fn primary_of_clients() -> Simulator {
+    let primary = primary().await;
+    let control = primary.control();
+    let now = control.now() - control.now().rem_euclid(1000);
+    let done = |client: &str, policy: &str, status: Option<i64>, ended: i64| Job {
+        job_type: Some("BACKUP".into()),
+        policy_type: Some("STANDARD".into()),
+        state: Some("DONE".into()),
+        client_name: client.into(),
+        policy_name: policy.into(),
+        status,
+        start: Some(now - (ended + 10) * 60_000),
+        end: Some(now - ended * 60_000),
+        last_update: Some(now - ended * 60_000),
+        ..Job::default()
+    };
+    for job in [
+        done("web01", "daily-web", Some(0), 90),
+        done("web01", "daily-web", Some(1), 80),
+        done("web01", "daily-web", Some(150), 70),
+        done("web01", "daily-web", None, 60),
+        done("db01", "oracle", Some(6), 50),
+        done("db01", "oracle", Some(58), 40),
+    ] {
         control.insert_job(job);
     }
     primary
@@ -109,9 +140,8 @@ fn settled(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// What `--once` prints with these sections besides the site.
-async fn once(sections: &str) -> String {
-    let primary = primary().await;
+/// What `--once` prints of the primary with these sections besides the site.
+async fn once(primary: Simulator, sections: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     let config = directory.path().join("config.toml");
     std::fs::write(
@@ -141,16 +171,27 @@ fn assert_golden(name: &str, found: &str) {
 
 #[tokio::test]
 async fn the_whole_output_is_the_golden_file() {
-    assert_golden("golden/once.prom", &once("").await);
+    assert_golden("golden/once.prom", &once(primary().await, "").await);
 }
 
 #[tokio::test]
 async fn the_names_of_the_go_exporter_are_added_and_change_nothing_else() {
-    let with_names = once("[compat]\ngo_exporter_names = true\n").await;
+    let with_names = once(primary().await, "[compat]\ngo_exporter_names = true\n").await;
     let is_theirs = |line: &&str| line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ").starts_with("nbu_");
     let (theirs, ours): (Vec<_>, Vec<_>) = with_names.lines().partition(is_theirs);
     assert_golden("golden/compat.prom", &(theirs.join("\n") + "\n"));
     let counts_all = |line: &&str| !line.starts_with("netbackup_exporter_series ");
     let without = std::fs::read_to_string(path("golden/once.prom")).unwrap();
     assert!(ours.into_iter().filter(counts_all).eq(without.lines().filter(counts_all)), "ours stay as they are");
+}
+
+#[tokio::test]
+async fn clients_are_told_of_one_by_one() {
+    let text = once(primary_of_clients().await, "[collectors]\nclients = true\n").await;
+    let is_theirs = |line: &&str| {
+        let name = line.trim_start_matches("# HELP ").trim_start_matches("# TYPE ");
+        name.starts_with("netbackup_client_") || name.starts_with("netbackup_clients_")
+    };
+    let theirs: String = text.lines().filter(is_theirs).flat_map(|line| [line, "\n"]).collect();
+    assert_golden("golden/clients.prom", &theirs);
 }

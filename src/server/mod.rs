@@ -26,6 +26,7 @@ use crate::telemetry;
 mod body;
 mod connection;
 mod crowd;
+mod docs;
 mod door;
 #[cfg(test)]
 mod door_tests;
@@ -101,6 +102,7 @@ enum Page {
     Reload,
     Status,
     Overview,
+    Docs,
     Other,
 }
 
@@ -189,6 +191,8 @@ impl App {
             "/-/reload" => Page::Reload,
             "/api/v1/status" => Page::Status,
             "/" => Page::Overview,
+            "/docs" => Page::Docs,
+            path if path.starts_with(docs::ROOT) => Page::Docs,
             _ => Page::Other,
         }
     }
@@ -213,7 +217,8 @@ impl Page {
             Page::Reload => "/-/reload",
             Page::Status => "/api/v1/status",
             Page::Overview => "/",
-            Page::Other => "other",
+            // No path of the contract has this name.
+            Page::Docs | Page::Other => "other",
         }
     }
 }
@@ -278,6 +283,7 @@ async fn found(app: &App, door: &Door, page: Page, request: &Parts) -> Response 
         Page::Ready => live::ready(app),
         Page::Status => status::answer(app),
         Page::Overview => page::answer(app),
+        Page::Docs => docs::answer(&request.uri),
     }
 }
 

@@ -1,0 +1,80 @@
+//! `/docs/`: the documentation of this very release, runbooks included, so that the link of an alert works where there is no
+//! way to the internet. Paths are those of the repository (`/docs/runbooks/NetBackupApiDown.md`).
+
+use askama::Template;
+use axum::http::header;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+mod markdown;
+
+use super::plain;
+
+/// Every page by its path below `docs`, in Markdown; collected by the build.
+static PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/docs.rs"));
+
+/// Where the pages are served.
+pub(super) const ROOT: &str = "/docs/";
+/// What is shown where no page is named.
+const START: &str = "README.md";
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct Page<'a> {
+    title: &'a str,
+    /// HTML made of our own Markdown.
+    body: &'a str,
+}
+
+pub(super) fn answer(uri: &Uri) -> Response {
+    let Some(path) = uri.path().strip_prefix(ROOT) else {
+        return (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, ROOT)]).into_response();
+    };
+    let path = if path.is_empty() { START } else { path };
+    let page = page(path).map(|text| markdown::to_html(path, text, |path| page(path).is_some()));
+    let rendered = page.map(|page| Page { title: &page.title, body: &page.body }.render());
+    match rendered {
+        None => plain(StatusCode::NOT_FOUND, "not found\n"),
+        Some(Ok(html)) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-cache"),
+                (
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                ),
+                (header::REFERRER_POLICY, "no-referrer"),
+            ];
+            (StatusCode::OK, headers, html).into_response()
+        }
+        Some(Err(error)) => {
+            tracing::error!(%error, "writing a page of the documentation failed");
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
+        }
+    }
+}
+
+fn page(path: &str) -> Option<&'static str> {
+    PAGES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_page_is_made_and_its_links_lead_somewhere() {
+        assert!(page(START).is_some() && page("runbooks/status-codes.md").is_some());
+        let made: Vec<_> = PAGES
+            .iter()
+            .map(|(path, text)| (*path, markdown::to_html(path, text, |path| page(path).is_some())))
+            .collect();
+        for (path, html) in &made {
+            assert!(!html.title.is_empty() && html.body.contains("<h1"), "{path} has a title");
+            for (target, anchor) in html.links.iter().filter_map(|link| link.split_once('#')) {
+                let (_, other) = made.iter().find(|(path, _)| *path == target).expect("only pages are linked");
+                assert!(other.body.contains(&format!("id=\"{anchor}\"")), "{path} links to {target}#{anchor}");
+            }
+        }
+    }
+}
