@@ -56,6 +56,8 @@ async fn primary() -> Simulator {
         Job { kilobytes: None, kilobytes_data: None, files: None, ..done("IMAGEDELETE", Some(0), 20, 10) },
         done("DUPLICATE", Some(150), 600, 500),
         done("DUPLICATE", Some(0), 3000, 2000),
+        done("REPLICATE", Some(0), 90, 60),
+        done("REPLICA_IMPORT", Some(0), 50, 40),
     ];
     for job in jobs {
         control.insert_job(job);
