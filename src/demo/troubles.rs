@@ -59,7 +59,7 @@ pub(super) fn happen(control: &Control) {
     };
     let files = ("files-09.example.com", "unix-archive", "STANDARD");
     let stopped =
-        Job { state: Some(Word::Borrowed("INCOMPLETE")), status: Some(13), ..tried(files, now - 9 * HOUR_MS) };
+        Job { state: Some(Word::Borrowed("INCOMPLETE")), status: Some(13), ..tried(files, now - 26 * HOUR_MS) };
     for job in [waits, runs, stopped] {
         control.insert_job(job);
     }

@@ -30,6 +30,7 @@ pub fn rule_files() -> Vec<PathBuf> {
 pub struct Prometheus {
     child: Child,
     port: u16,
+    client: reqwest::Client,
     directory: tempfile::TempDir,
 }
 
@@ -56,7 +57,7 @@ impl Prometheus {
             .stderr(log)
             .spawn()
             .unwrap();
-        Prometheus { child, port, directory }
+        Prometheus { child, port, client: client(), directory }
     }
 
     /// What it logged.
@@ -67,7 +68,7 @@ impl Prometheus {
     /// What its API answers: `data`, or the error in words.
     pub async fn ask(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-        let answer = client().get(format!("http://127.0.0.1:{}/api/v1/{path}?{query}", self.port)).send().await;
+        let answer = self.client.get(format!("http://127.0.0.1:{}/api/v1/{path}?{query}", self.port)).send().await;
         let text = answer.map_err(|error| error.to_string())?.text().await.map_err(|error| error.to_string())?;
         let mut answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         if answer["status"] == "success" { Ok(answer["data"].take()) } else { Err(answer["error"].to_string()) }
