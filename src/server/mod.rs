@@ -31,10 +31,10 @@ mod door;
 #[cfg(test)]
 mod door_tests;
 mod health;
-mod html;
 mod listen;
 mod live;
 mod pace;
+mod page;
 #[cfg(test)]
 mod page_tests;
 mod query;
@@ -282,7 +282,7 @@ async fn found(app: &App, door: &Door, page: Page, request: &Parts) -> Response 
         Page::Healthy => live::healthy(app),
         Page::Ready => live::ready(app),
         Page::Status => status::answer(app),
-        Page::Overview => html::answer(app),
+        Page::Overview => page::answer(app),
         Page::Docs => docs::answer(&request.uri),
     }
 }
