@@ -60,6 +60,7 @@ pub fn options(panel: &Panel) -> Value {
             "legend": {
                 "calcs": [], "displayMode": "table", "placement": "right", "showLegend": true, "values": ["value"],
             },
+            "orientation": "auto",
             "pieType": "donut",
             "reduceOptions": reduced(),
             "tooltip": {"mode": "single", "sort": "none"},
@@ -93,7 +94,6 @@ fn table(panel: &Panel) -> Value {
     let sort_by: Vec<_> = panel.sort.iter().map(sort).collect();
     json!({
         "cellHeight": "sm",
-        "footer": {"countRows": false, "fields": [], "reducer": ["sum"], "show": false},
         "frameIndex": 0,
         "showHeader": true,
         "sortBy": sort_by,
