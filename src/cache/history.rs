@@ -36,9 +36,8 @@ impl History {
     pub fn attempts(&self) -> impl ExactSizeIterator<Item = Attempt> + '_ {
         let known = self.added.min(History::SIZE);
         let first = self.added.wrapping_sub(known);
-        (0..known).map(move |index| {
-            self.ring.get(first.wrapping_add(index) % History::SIZE).copied().unwrap_or_default()
-        })
+        (0..known)
+            .map(move |index| self.ring.get(first.wrapping_add(index) % History::SIZE).copied().unwrap_or_default())
     }
 }
 

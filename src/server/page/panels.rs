@@ -167,7 +167,9 @@ impl NightView {
         };
         let shown = |(name, _, count): &(&str, &str, f64)| *count > 0.0 || matches!(*name, "succeeded" | "failed");
         NightView {
-            window: night.window.map_or_else(|| "the lookback window".to_owned(), |window| format!("the last {}", span(window))),
+            window: night
+                .window
+                .map_or_else(|| "the lookback window".to_owned(), |window| format!("the last {}", span(window))),
             level: if total > 0.0 && succeeded / total < SUCCESS_RATIO { Level::Warn } else { Level::Good },
             ratio: (total > 0.0).then(|| percent(succeeded, total)),
             total: number(total),

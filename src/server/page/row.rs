@@ -156,7 +156,10 @@ mod tests {
     fn each_zone_of_the_bar_has_its_own_scale() {
         let at = |seconds, limits: [u64; 3]| filled(Duration::from_secs(seconds), limits.map(Duration::from_secs));
         let limits = [60, 180, 900];
-        assert_eq!([0, 30, 60, 120, 180, 540, 900, 5000].map(|s| at(s, limits)), [0, 200, 400, 550, 700, 850, 1000, 1000]);
+        assert_eq!(
+            [0, 30, 60, 120, 180, 540, 900, 5000].map(|s| at(s, limits)),
+            [0, 200, 400, 550, 700, 850, 1000, 1000]
+        );
         assert_eq!([60, 61].map(|s| at(s, [60, 60, 62])), [400, 850], "a zone may be empty");
         assert_eq!(at(0, [0, 0, 0]), 400);
     }

@@ -33,7 +33,8 @@ fn snapshot(samples: &[(&str, &[&str], f64)]) -> Arc<Rendered> {
 /// What stands in the page, without its tags.
 fn words(page: &str) -> String {
     let body = page.split("<main").nth(1).unwrap().split("<footer").next().unwrap();
-    let text: String = body.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect::<Vec<_>>().join(" ");
+    let text: String =
+        body.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text).collect::<Vec<_>>().join(" ");
     text.replace("&#39;", "'").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -53,7 +54,10 @@ fn assert_says(page: &str, parts: &[&str]) {
 #[tokio::test(start_paused = true)]
 async fn the_verdict_is_in_words() {
     let mut fixture = fixture_of(&web(), &[("paris", true)], &["jobs", "storage"]);
-    assert_says(&page(&fixture).await, &["The first polls are under way", "2 collectors: all first read", "no data, every 1m"]);
+    assert_says(
+        &page(&fixture).await,
+        &["The first polls are under way", "2 collectors: all first read", "no data, every 1m"],
+    );
 
     answers(&fixture, 0, Code::Status(200));
     ok(&mut fixture, 0);
@@ -63,26 +67,46 @@ async fn the_verdict_is_in_words() {
     assert_says(&text, &["\u{2713} Everything is fresh", "2 collectors: all fresh", "Last poll took 250ms"]);
     assert!(!text.contains("/docs/runbooks/"), "nothing is wrong");
 
-    fixture.writers[0].fail(Failure { endpoint: Some("/admin/jobs"), status: Some(500), ..Failure::new(Reason::Http, "") }, Duration::ZERO);
-    assert_says(&page(&fixture).await, &["The last poll of 1 of 2 collectors failed", "http on /admin/jobs: HTTP status 500"]);
+    fixture.writers[0].fail(
+        Failure { endpoint: Some("/admin/jobs"), status: Some(500), ..Failure::new(Reason::Http, "") },
+        Duration::ZERO,
+    );
+    assert_says(
+        &page(&fixture).await,
+        &["The last poll of 1 of 2 collectors failed", "http on /admin/jobs: HTTP status 500"],
+    );
 
     advance(Duration::from_secs(200)).await;
     ok(&mut fixture, 0);
     fixture.writers[1].plan(Some(Stamp { mono: Instant::now() + Duration::from_secs(90), ..Stamp::now() }));
     let runbook = "href=\"/docs/runbooks/NetBackupCollectorStale.md\"";
-    assert_says(&page(&fixture).await, &["! 1 of 2 collectors is stale", "3m 20s of 1m", "next in 1m 30s", runbook, "<rect width=\"708\""]);
+    assert_says(
+        &page(&fixture).await,
+        &["! 1 of 2 collectors is stale", "3m 20s of 1m", "next in 1m 30s", runbook, "<rect width=\"708\""],
+    );
     advance(Duration::from_secs(800)).await;
-    assert_says(&page(&fixture).await, &["\u{2715} 1 of 2 collectors has expired", "1 of 2 collectors is stale", "Last read 16m 40s ago: too old to be shown."]);
+    assert_says(
+        &page(&fixture).await,
+        &[
+            "\u{2715} 1 of 2 collectors has expired",
+            "1 of 2 collectors is stale",
+            "Last read 16m 40s ago: too old to be shown.",
+        ],
+    );
 
     answers(&fixture, 0, Code::NoAnswer(Reason::Connect));
-    fixture.writers[0].fail(Failure { endpoint: Some("/ping"), ..Failure::new(Reason::Connect, "10.1.2.3") }, Duration::ZERO);
+    fixture.writers[0]
+        .fail(Failure { endpoint: Some("/ping"), ..Failure::new(Reason::Connect, "10.1.2.3") }, Duration::ZERO);
     fixture.writers[1].fail(Failure::new(Reason::Circuit, ""), Duration::ZERO);
     let runbook = "href=\"/docs/runbooks/NetBackupApiDown.md\"";
     assert_says(&page(&fixture).await, &["\u{2715} The primary does not answer: connect on /ping", runbook]);
 
     fixture.app.sites().views[0].stats.set_refused(true);
     answers(&fixture, 0, Code::Status(401));
-    fixture.writers[0].fail(Failure { endpoint: Some("/admin/jobs"), status: Some(401), ..Failure::new(Reason::Auth, "") }, Duration::ZERO);
+    fixture.writers[0].fail(
+        Failure { endpoint: Some("/admin/jobs"), status: Some(401), ..Failure::new(Reason::Auth, "") },
+        Duration::ZERO,
+    );
     assert_says(&page(&fixture).await, &["The primary refuses the credentials: auth on /admin/jobs: HTTP status 401"]);
 }
 
@@ -93,7 +117,11 @@ async fn rights_clock_and_who_it_is_are_told() {
     answers(&fixture, 0, Code::Status(200));
     stats.set_api_version("13.0");
     stats.set_clock_offset_ms(-200_000);
-    stats.set_primary(Primary { server_name: "nbu.example.com".into(), release: "11.0".into(), host_id: String::new() });
+    stats.set_primary(Primary {
+        server_name: "nbu.example.com".into(),
+        release: "11.0".into(),
+        host_id: String::new(),
+    });
     let denied = Failure {
         endpoint: Some("/admin/jobs"),
         status: Some(401),
@@ -242,7 +270,8 @@ async fn a_hundred_sites_stay_usable() {
         }
     }
     answers(&fixture, 42, Code::NoAnswer(Reason::Timeout));
-    fixture.writers[42 * 17].fail(Failure { endpoint: Some("/ping"), ..Failure::new(Reason::Timeout, "") }, Duration::ZERO);
+    fixture.writers[42 * 17]
+        .fail(Failure { endpoint: Some("/ping"), ..Failure::new(Reason::Timeout, "") }, Duration::ZERO);
     let text = page(&fixture).await;
     assert_says(&text, &["100 sites: 1 in trouble", "href=\"#site-site-00\"", "17 collectors: all fresh"]);
     let first = text.split("<section class=\"card site\" id=\"").nth(1).unwrap();

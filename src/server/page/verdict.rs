@@ -68,7 +68,11 @@ fn reach(view: &SiteView, states: &[Arc<State<Rendered>>]) -> Option<Finding> {
     }
     if failed().next().is_none() {
         let is_new = states.iter().all(|state| state.snapshot.is_none());
-        let text = if is_new { "The first polls are under way" } else { "The first polls since the start are under way; the data are older" };
+        let text = if is_new {
+            "The first polls are under way"
+        } else {
+            "The first polls since the start are under way; the data are older"
+        };
         return Some(finding(Level::Waiting, text, None));
     }
     let why = newest(|failure| failure.status.is_none() && failure.reason != Reason::Circuit);

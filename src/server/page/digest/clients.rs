@@ -59,12 +59,7 @@ impl Clients {
             policy: unescaped(policy).into_owned(),
             age: (age > NEVER).then(|| since(age, 0.0)),
         });
-        Clients {
-            tried: tried.len(),
-            overdue: overdue.len(),
-            without: without.len(),
-            worst: worst.collect(),
-        }
+        Clients { tried: tried.len(), overdue: overdue.len(), without: without.len(), worst: worst.collect() }
     }
 }
 

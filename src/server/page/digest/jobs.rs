@@ -62,9 +62,8 @@ impl Jobs {
 
 impl Night {
     fn read(rendered: &Rendered) -> Night {
-        let backups = || {
-            rendered.read("netbackup_lookback_jobs").filter(|sample| sample.raw_label("job_type") == "BACKUP")
-        };
+        let backups =
+            || rendered.read("netbackup_lookback_jobs").filter(|sample| sample.raw_label("job_type") == "BACKUP");
         let window = rendered.read("netbackup_lookback_seconds").next();
         let window = window.and_then(|sample| Duration::try_from_secs_f64(sample.value).ok());
         let (succeeded, partial, failed, cancelled, unknown) = (0.0, 0.0, 0.0, 0.0, 0.0);
