@@ -91,7 +91,11 @@ fn tokens(expr: &str) -> Vec<Token> {
                 let mut text = String::new();
                 while let Some(inner) = chars.next().filter(|inner| *inner != c) {
                     let escaped = inner == '\\' && c != '`';
-                    text.push(if escaped { chars.next().unwrap_or('\\') } else { inner });
+                    text.push(match escaped.then(|| chars.next().unwrap_or('\\')) {
+                        Some('n') => '\n',
+                        Some(other) => other,
+                        None => inner,
+                    });
                 }
                 found.push(Token::Text(text));
             }
