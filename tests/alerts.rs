@@ -136,7 +136,9 @@ fn words(text: &str) -> Vec<String> {
 /// Without the labels that name somebody's object: what is told of one may be told of any other.
 fn without_names(selector: &Selector) -> Selector {
     let mut selector = selector.clone();
-    selector.matchers.retain(|(label, ..)| !["client", "policy", "disk_pool", "storage_unit"].contains(&label.as_str()));
+    selector
+        .matchers
+        .retain(|(label, ..)| !["client", "policy", "disk_pool", "storage_unit"].contains(&label.as_str()));
     selector
 }
 
@@ -191,7 +193,8 @@ fn every_alert_is_proven_to_fire_and_to_stay_quiet() {
         if !fires.iter().any(stays_quiet) {
             add("no test in which it stays quiet although what it reads is there".to_owned());
         }
-        for (case, expected) in fires.iter().flat_map(|case| case.expected.iter().map(move |expected| (case, expected))) {
+        for (case, expected) in fires.iter().flat_map(|case| case.expected.iter().map(move |expected| (case, expected)))
+        {
             if !expected.labels.iter().any(|(label, value)| label == "severity" && *value == rule.severity) {
                 add(format!("{}: exp_labels lack its severity", case.place));
             }
@@ -260,7 +263,8 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
                 add(format!("it names its threshold {}", threshold.name));
             }
         }
-        for word in words(&text).into_iter().filter(|word| known.labels(word).is_none() && !recorded.contains_key(word)) {
+        for word in words(&text).into_iter().filter(|word| known.labels(word).is_none() && !recorded.contains_key(word))
+        {
             // A histogram goes by its own name too.
             if known.labels(&format!("{word}_bucket")).is_none() {
                 add(format!("it names {word}, which does not exist"));
@@ -280,9 +284,11 @@ fn list() -> String {
             write!(out, "\n### `alerts/{}`\n\n| alert | severity | when |\n|---|---|---|\n", rule.file).unwrap();
             file.clone_from(&rule.file);
         }
-        let runbook = std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
+        let runbook =
+            std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
         let when = runbook.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default();
-        writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|")).unwrap();
+        writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|"))
+            .unwrap();
     }
     out.push('\n');
     out
