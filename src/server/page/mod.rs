@@ -1,10 +1,12 @@
 //! `/`: the state of everything on one page that a person reads, on a phone too. Nothing is loaded from elsewhere, and no script
 //! is needed to read it: a small one fetches the page again, and without it the page says when it was made.
 
+use std::error::Error;
 use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -80,8 +82,37 @@ impl Time {
     }
 }
 
-pub(super) fn answer(app: &App) -> Response {
-    match render(app) {
+/// The page is shown again for so many times as long as it took to make: however many ask, making it takes a twentieth of
+/// a core at most, and a large one (a hundred thousand series are read for it) waits longer for the next.
+const REUSE: u32 = 20;
+
+/// The last page that was made.
+#[derive(Default)]
+pub(super) struct Last {
+    html: Bytes,
+    /// Until when it is shown again.
+    until: Option<Instant>,
+}
+
+/// The page as it is, or is made now: by one request at a time, on a thread that may be busy.
+async fn latest(app: &Arc<App>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let mut last = Arc::clone(&app.last_page).lock_owned().await;
+    if last.until.is_some_and(|until| Instant::now() < until) {
+        return Ok(last.html.clone());
+    }
+    let app = Arc::clone(app);
+    // Who asked may go away: the next one still waits here until this one is made.
+    let made = tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        last.html = render(&app)?.into();
+        last.until = begun.elapsed().checked_mul(REUSE).and_then(|wait| Instant::now().checked_add(wait));
+        Ok(last.html.clone())
+    });
+    made.await?
+}
+
+pub(super) async fn answer(app: &Arc<App>) -> Response {
+    match latest(app).await {
         Ok(page) => {
             let headers = [
                 (header::CONTENT_TYPE, "text/html; charset=utf-8"),
