@@ -136,9 +136,9 @@ fn words(text: &str) -> Vec<String> {
 /// Without the labels that name somebody's object: what is told of one may be told of any other.
 fn without_names(selector: &Selector) -> Selector {
     let mut selector = selector.clone();
-    selector
-        .matchers
-        .retain(|(label, ..)| !["client", "policy", "disk_pool", "storage_unit"].contains(&label.as_str()));
+    selector.matchers.retain(|(label, ..)| {
+        !["client", "policy", "disk_pool", "storage_unit", "robot_number"].contains(&label.as_str())
+    });
     selector
 }
 
@@ -185,10 +185,10 @@ fn every_alert_is_proven_to_fire_and_to_stay_quiet() {
             add("no test in which it fires".to_owned());
         }
         // Quiet for want of data proves nothing: in a quiet test all is there that a firing one reads, or one test has
-        // more series than alerts, of which it names each that must fire.
+        // more objects than alerts, of which it names each that must fire.
         let stays_quiet = |fire: &&Case| {
             quiet.iter().any(|quiet| fed(quiet).is_superset(&fed(fire)) && !fed(quiet).is_empty())
-                || fed(fire).iter().any(|name| fire.series_of(name) > fire.expected.len())
+                || fed(fire).iter().any(|name| fire.objects_of(name) > fire.expected.len())
         };
         if !fires.iter().any(stays_quiet) {
             add("no test in which it stays quiet although what it reads is there".to_owned());
@@ -286,7 +286,8 @@ fn list() -> String {
         }
         let runbook =
             std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
-        let when = runbook.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default();
+        let paragraph = runbook.lines().skip(1).skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+        let when = paragraph.collect::<Vec<_>>().join(" ");
         writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|"))
             .unwrap();
     }

@@ -54,6 +54,7 @@ async fn primary() -> Simulator {
         done("BACKUP", Some(0), 200, 100),
         done("BACKUP", Some(0), 300, 110),
         done("BACKUP", Some(1), 220, 120),
+        Job { policy_type: Some("NBU_CATALOG".into()), ..done("BACKUP", Some(0), 95, 90) },
         done("BACKUP", Some(96), 230, 225),
         done("BACKUP", None, 230, 226),
         Job { child_count: 2, ..done("BACKUP", Some(0), 310, 100) },
@@ -86,6 +87,8 @@ async fn primary_of_clients() -> Simulator {
         last_update: Some(now - ended * 60_000),
         ..Job::default()
     };
+    let restore = Job { job_type: Some("RESTORE".into()), ..done("db01", "oracle", Some(0), 30) };
+    control.insert_job(restore);
     for job in [
         done("web01", "daily-web", Some(0), 90),
         done("web01", "daily-web", Some(1), 80),

@@ -1,8 +1,11 @@
 //! The files below `alerts`, read as far as the tests ask.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use saphyr::{LoadableYamlNode, Yaml};
+
+use crate::support::promql::selectors;
 
 /// A rule that alerts or records.
 #[derive(Debug, Clone)]
@@ -43,9 +46,17 @@ impl Rule {
 }
 
 impl Case {
-    /// How many series of a metric there are.
-    pub fn series_of(&self, name: &str) -> usize {
-        self.series.iter().filter(|series| series.split('{').next() == Some(name)).count()
+    /// How many objects the series of a metric are of: two exporters may tell of the same one.
+    pub fn objects_of(&self, name: &str) -> usize {
+        let of_it = self.series.iter().flat_map(|series| selectors(series)).filter(|selector| selector.name == name);
+        let objects: BTreeSet<_> = of_it
+            .map(|mut selector| {
+                selector.matchers.retain(|(label, ..)| !["job", "instance"].contains(&label.as_str()));
+                selector.matchers.sort();
+                selector.matchers
+            })
+            .collect();
+        objects.len()
     }
 }
 
