@@ -72,7 +72,7 @@ fn with_anchors(events: &mut [Event<'_>]) -> String {
     let mut title = String::new();
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut text = String::new();
-    // From the end, because the text of a heading comes after its start.
+    // First all of them, because the text of a heading comes after its start.
     let mut anchors = Vec::new();
     for event in events.iter() {
         match event {

@@ -61,6 +61,27 @@ fn page(path: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::testing::{fixture, web};
+
+    #[tokio::test]
+    async fn pages_are_served_by_their_path_and_nothing_else_is() {
+        let fixture = fixture(&web(), &[("paris", true)]);
+        let bare = fixture.get("/docs").await;
+        assert_eq!((bare.status, bare.header("location")), (StatusCode::PERMANENT_REDIRECT, Some(ROOT)));
+        for path in ["/docs/", "/docs/runbooks/NetBackupApiDown.md", "/docs/metrics.md?a=b"] {
+            let page = fixture.get(path).await;
+            assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, Some("text/html; charset=utf-8")));
+            assert!(
+                page.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'"))
+            );
+            assert!(page.text().contains("<h1 id="), "{path}");
+        }
+        for path in ["/docs/runbooks/", "/docs/../Cargo.toml", "/docs/%2e%2e/README.md", "/docs//metrics.md", "/docsx"]
+        {
+            assert_eq!(fixture.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+        }
+        assert_eq!(fixture.ask("POST", "/docs/", &[]).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    }
 
     #[test]
     fn every_page_is_made_and_its_links_lead_somewhere() {

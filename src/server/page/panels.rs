@@ -45,9 +45,11 @@ pub(super) struct Named {
 pub(super) struct NightView {
     pub(super) window: String,
     pub(super) level: Level,
-    /// The share that succeeded, wholly or in part; `None`: no backup ended.
+    /// The share that succeeded, wholly or in part, of those that were not cancelled; `None`: there are none.
     pub(super) ratio: Option<String>,
-    pub(super) total: String,
+    /// How many that are.
+    pub(super) counted: String,
+    pub(super) has_cancelled: bool,
     pub(super) segments: Vec<Segment>,
     pub(super) codes: Vec<CodeView>,
 }
@@ -151,6 +153,8 @@ impl NightView {
     fn new(night: &Night) -> NightView {
         let total = night.total();
         let succeeded = night.succeeded + night.partial;
+        // As the alert has it: a cancelled backup says nothing of how backups go.
+        let counted = total - night.cancelled;
         let parts = [
             ("succeeded", "ok", night.succeeded),
             ("in part", "part", night.partial),
@@ -170,9 +174,10 @@ impl NightView {
             window: night
                 .window
                 .map_or_else(|| "the lookback window".to_owned(), |window| format!("the last {}", span(window))),
-            level: if total > 0.0 && succeeded / total < SUCCESS_RATIO { Level::Warn } else { Level::Good },
-            ratio: (total > 0.0).then(|| percent(succeeded, total)),
-            total: number(total),
+            level: if counted > 0.0 && succeeded / counted < SUCCESS_RATIO { Level::Warn } else { Level::Good },
+            ratio: (counted > 0.0).then(|| percent(succeeded, counted)),
+            counted: number(counted),
+            has_cancelled: night.cancelled > 0.0,
             segments: parts.into_iter().filter(shown).map(segment).collect(),
             codes: night.codes.iter().map(CodeView::new).collect(),
         }

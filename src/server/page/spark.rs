@@ -7,7 +7,7 @@ use crate::cache::History;
 
 /// Width of a column and the gap to the next.
 const STEP: usize = 4;
-/// Where a column stands, and how far up the longest one reaches.
+/// Where a column stands, and how far up the longest one that succeeded reaches.
 const BOTTOM: u32 = 24;
 const HIGHEST: u32 = 22;
 
@@ -28,6 +28,9 @@ impl Spark {
         durations.sort_unstable();
         let (least, most) = (*durations.first()?, *durations.last()?);
         let median = *durations.get(durations.len() / 2)?;
+        // A failed one is drawn at full height anyway, and one that ran into its timeout would leave the others flat.
+        let longest = history.attempts().filter(|attempt| !attempt.failed).map(|attempt| attempt.took_ms).max();
+        let longest = u64::from(longest.unwrap_or_default().max(1));
         let (mut succeeded, mut failed, mut failures) = (String::new(), String::new(), 0);
         for (index, attempt) in history.attempts().enumerate() {
             let x = index * STEP + STEP / 2;
@@ -35,7 +38,7 @@ impl Spark {
                 failures += 1;
                 let _ = write!(failed, "M{x} {BOTTOM}V{}", BOTTOM - HIGHEST);
             } else {
-                let height = u64::from(attempt.took_ms) * u64::from(HIGHEST - 2) / u64::from(most.max(1));
+                let height = u64::from(attempt.took_ms) * u64::from(HIGHEST - 2) / longest;
                 let _ = write!(succeeded, "M{x} {BOTTOM}V{}", u64::from(BOTTOM - 2).saturating_sub(height));
             }
         }

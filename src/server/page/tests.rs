@@ -172,6 +172,7 @@ async fn what_netbackup_says_is_on_the_page_and_stays_text() {
             ("netbackup_lookback_seconds", &[], 86_400.0),
             ("netbackup_lookback_jobs", &["BACKUP", "", "0"], 6.0),
             ("netbackup_lookback_jobs", &["BACKUP", "", "96"], 3.0),
+            ("netbackup_lookback_jobs", &["BACKUP", "", "150"], 2.0),
             ("netbackup_lookback_jobs", &["BACKUP", "", text], 1.0),
         ]);
         let storage = snapshot(&[
@@ -194,7 +195,8 @@ async fn what_netbackup_says_is_on_the_page_and_stays_text() {
             "queued 2",
             "Queued for up to 10m 5s",
             "Backups of the last 24h",
-            "! 60 % of 10 succeeded",
+            "! 60 % of 10 succeeded, wholly or in part, cancelled ones left out",
+            "2 cancelled",
             "href=\"/docs/runbooks/status-codes.md#status-96\"",
             "! 95 %",
             "50.0 KiB free of 1.0 MiB",
@@ -247,7 +249,7 @@ async fn durations_are_drawn_and_failures_marked() {
     let words = "Last 4 polls: 100ms at least, 400ms median, 2.0s at most; 1 failed";
     let text = page(&fixture).await;
     assert_says(&text, &[&format!("<title>{words}</title>"), &format!("role=\"img\" aria-label=\"{words}\"")]);
-    assert_says(&text, &["<path class=\"ok\" d=\"M2 24V21M6 24V18M10 24V20\"/><path class=\"no\" d=\"M14 24V2\"/>"]);
+    assert_says(&text, &["<path class=\"ok\" d=\"M2 24V17M6 24V2M10 24V12\"/><path class=\"no\" d=\"M14 24V2\"/>"]);
     fixture.writers[0].slot().set_progress(0.437);
     assert!(!page(&fixture).await.contains("<progress"), "there are data");
     let fixture = super::super::testing::fixture(&web(), &[("paris", true)]);

@@ -132,7 +132,7 @@ fn expired(rows: &[Row]) -> Option<Finding> {
     Some(finding(Level::Bad, text, Some("NetBackupCollectorStale")))
 }
 
-/// What fails now and will be stale soon. Where nothing answers at all, that is said already.
+/// What fails now and will be stale soon.
 fn failing(rows: &[Row]) -> Option<Finding> {
     let (some, _) = some_of(rows, |row| row.freshness == Freshness::Fresh && row.has_failed && !row.is_denied)?;
     Some(finding(Level::Warn, format!("The last poll of {some} failed; the data are still fresh"), None))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MOST, largest_by, since};
+use super::{MOST, MOST_NAMES, largest_by, since};
 use crate::exposition::Rendered;
 
 /// A dozen types are in common use.
@@ -39,12 +39,13 @@ pub(in crate::server::page) struct Night {
 
 impl Jobs {
     pub(super) fn read(rendered: &Rendered, primary_now: f64) -> Jobs {
-        let mut states = largest_by(rendered.read("netbackup_jobs"), "state", MOST);
+        let mut states = largest_by(rendered.read("netbackup_jobs"), "state", MOST_NAMES);
         let mut take = |state: &str| {
             let at = states.iter().position(|(name, _)| name == state);
             at.map_or(0.0, |at| states.remove(at).1)
         };
         let (active, queued) = (take("ACTIVE"), take("QUEUED"));
+        states.truncate(MOST);
         let running = rendered.read("netbackup_jobs").filter(|sample| sample.raw_label("state") == "ACTIVE");
         let starts = rendered.read("netbackup_jobs_oldest_start_timestamp_seconds");
         let oldest = starts.filter(|sample| sample.raw_label("state") == "QUEUED").map(|sample| sample.value);

@@ -60,6 +60,14 @@ fn jobs_are_told_by_state_type_reason_and_outcome() {
     assert_eq!(text(codes), ["6=2", "96=1"], "of backups only");
     assert_eq!(jobs.night.total(), 100.0);
 
+    let names: Vec<String> = (0..9).map(|index| format!("STATE_{index}")).collect();
+    let labels: Vec<[&str; 3]> = names.iter().map(|name| ["BACKUP", "", name.as_str()]).collect();
+    let mut samples: Vec<(&str, &[&str], f64)> =
+        labels.iter().map(|labels| ("netbackup_jobs", &labels[..], 9.0)).collect();
+    samples.push(("netbackup_jobs", &["BACKUP", "", "ACTIVE"], 1.0));
+    let many = Jobs::read(&snapshot(&samples), NOW);
+    assert_eq!((many.active, many.others.len()), (1.0, MOST), "states of a newer release do not hide the running ones");
+
     let none = Jobs::read(&Rendered::default(), NOW);
     assert_eq!((none.active, none.oldest_queued, none.night.total()), (0.0, None, 0.0));
 }
