@@ -103,12 +103,23 @@ fn queries_ask_for_what_there_is_and_for_the_chosen_sites() {
     assert_without_mistakes(|name, dashboard| checks::query_mistakes(name, dashboard, &known));
 }
 
+/// Every alert of alerts/*.yml.
+fn alerts() -> BTreeSet<String> {
+    let files = names("alerts", ".yml").into_iter().map(|name| path(&format!("alerts/{name}.yml")));
+    files.flat_map(|file| thresholds::alerts(&std::fs::read_to_string(file).unwrap())).collect()
+}
+
+#[test]
+fn every_alert_has_a_panel_that_leads_to_its_runbook() {
+    let alerts = alerts();
+    assert!(alerts.len() > 50, "{alerts:?}");
+    assert_eq!(checks::unlinked(made().values(), &alerts), [""; 0], "no panel has their runbook");
+}
+
 #[test]
 fn links_lead_to_runbooks_of_alerts_and_to_dashboards() {
-    let rules = names("alerts", ".yml").into_iter().map(|name| path(&format!("alerts/{name}.yml")));
-    let rules = rules.flat_map(|file| thresholds::alerts(&std::fs::read_to_string(file).unwrap()));
     let runbooks = names("docs/runbooks", ".md");
-    let alerts = rules.filter(|alert| runbooks.contains(alert)).collect();
+    let alerts = alerts().into_iter().filter(|alert| runbooks.contains(alert)).collect();
     let dashboards = names("dashboards/source", ".toml");
     assert_without_mistakes(|_, dashboard| checks::link_mistakes(dashboard, &alerts, &dashboards));
 }
@@ -224,6 +235,10 @@ fn the_checks_can_fail() {
     assert_eq!(checks::query_mistakes("t", &made, &known), [""; 0]);
     assert_eq!(checks::link_mistakes(&made, &there("NetBackupDown"), &there("jobs")), [""; 0]);
     assert_eq!(checks::link_mistakes(&made, &there("NetBackupUp"), &there("slp")).len(), 2);
+    assert_eq!(checks::unlinked([&made].into_iter(), &there("NetBackupDown")), [""; 0]);
+    assert_eq!(checks::unlinked([&made].into_iter(), &there("NetBackupUp")), ["NetBackupUp"]);
+    let both = small(r#"runbook = "NetBackupDown""#, r#"runbook = ["NetBackupDown", "NetBackupUp"]"#).unwrap();
+    assert_eq!(checks::unlinked([&both].into_iter(), &there("NetBackupUp")), [""; 0]);
 
     let with = |pointer: &str, value: Value| {
         let mut changed = made.clone();

@@ -79,12 +79,27 @@ pub fn query_mistakes(name: &str, dashboard: &Value, known: &Known) -> Vec<Strin
     mistakes
 }
 
+fn urls(panel: &Value) -> impl Iterator<Item = &str> {
+    panel["links"].as_array().into_iter().flatten().filter_map(|link| link["url"].as_str())
+}
+
+/// The alert whose runbook a link leads to.
+fn runbook(url: &str) -> Option<&str> {
+    url.strip_prefix("${docs:raw}/runbooks/")?.strip_suffix(".md")
+}
+
+/// The alerts to whose runbook no panel of any dashboard leads.
+pub fn unlinked<'a>(dashboards: impl Iterator<Item = &'a Value>, alerts: &BTreeSet<String>) -> Vec<String> {
+    let linked: BTreeSet<_> = dashboards.flat_map(panels).flat_map(urls).filter_map(runbook).collect();
+    alerts.iter().filter(|alert| !linked.contains(alert.as_str())).cloned().collect()
+}
+
 /// Links to runbooks and dashboards that are not there.
 pub fn link_mistakes(dashboard: &Value, alerts: &BTreeSet<String>, dashboards: &BTreeSet<String>) -> Vec<String> {
     let mut mistakes = Vec::new();
     for panel in panels(dashboard) {
-        for url in panel["links"].as_array().into_iter().flatten().filter_map(|link| link["url"].as_str()) {
-            let runbook = url.strip_prefix("${docs:raw}/runbooks/").and_then(|rest| rest.strip_suffix(".md"));
+        for url in urls(panel) {
+            let runbook = runbook(url);
             let other = url.strip_prefix("/d/netbackup-").and_then(|rest| rest.split('?').next());
             let is_there = match (runbook, other) {
                 (Some(alert), _) => alerts.contains(alert),

@@ -231,7 +231,7 @@ fn links(panel: &Panel) -> Value {
         let url = format!("/d/netbackup-{name}?${{__url_time_range}}&${{datasource:queryparam}}&${{site:queryparam}}");
         link(&format!("Dashboard: {name}"), &url, false)
     };
-    panel.runbook.iter().map(runbook).chain(panel.links.iter().map(other)).collect()
+    panel.runbook.all().iter().map(runbook).chain(panel.links.iter().map(other)).collect()
 }
 
 /// The legend of what is drawn over time.

@@ -109,8 +109,8 @@ pub struct Panel {
     pub max: Option<f64>,
     #[serde(default)]
     pub threshold: Steps,
-    /// Name of an alert.
-    pub runbook: Option<String>,
+    #[serde(default)]
+    pub runbook: Runbooks,
     /// Names of other dashboards.
     #[serde(default)]
     pub links: Vec<String>,
@@ -163,6 +163,26 @@ pub enum Legend {
     List,
     Table,
     Hidden,
+}
+
+/// Names of alerts: one or several.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+pub enum Runbooks {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Runbooks {
+    pub fn all(&self) -> &[String] {
+        match self {
+            Runbooks::None => &[],
+            Runbooks::One(alert) => std::slice::from_ref(alert),
+            Runbooks::Many(alerts) => alerts,
+        }
+    }
 }
 
 /// What a value is called, and perhaps its colour.

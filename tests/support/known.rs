@@ -39,9 +39,11 @@ impl Known {
         known
     }
 
-    /// What Prometheus adds itself.
+    /// What Prometheus adds itself, and the record by which both NetBackupThresholdsMissing and dashboards see whether
+    /// the rules are loaded.
     fn add_reference(&mut self, text: &str) {
-        for (name, labels) in [("up", ""), ("ALERTS", "alertname alertstate severity site")] {
+        let loaded = ("netbackup:threshold:clock_offset_seconds", "site");
+        for (name, labels) in [("up", ""), ("ALERTS", "alertname alertstate severity site"), loaded] {
             self.add(name, labels.split_whitespace().map(str::to_owned).collect());
         }
         for state in ["firing", "pending"] {
