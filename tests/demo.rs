@@ -20,7 +20,7 @@ use support::prometheus::{Prometheus, installed, rule_files};
 use support::{Exporter, binary};
 
 /// Time for every collector to poll some times at the demo's TTLs, and for the slowest lists to change.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(400);
 
 /// The samples of each collector, by its name.
 fn by_collector(text: &str) -> BTreeMap<&'static str, Vec<String>> {
