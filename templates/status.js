@@ -12,7 +12,8 @@
     // What is selected is about to be copied.
     if (document.hidden || !getSelection().isCollapsed) return plan();
     try {
-      const answer = await fetch(location.pathname, { cache: "no-store", signal: AbortSignal.timeout(20000) });
+      // Not the address as it is: fetch refuses one with a user and a password in it.
+      const answer = await fetch(location.origin + location.pathname, { cache: "no-store", signal: AbortSignal.timeout(20000) });
       if (!answer.ok) throw new Error(answer.status);
       show(new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main"));
       failed = 0;

@@ -157,7 +157,7 @@ fn render(app: &App) -> askama::Result<String> {
 /// How the sites are, in words.
 fn headline(sites: &[Site]) -> String {
     if let [site] = sites {
-        return format!("{}: {}", site.name, site.verdict());
+        return format!("{}: {}", site.name, site.verdict.words());
     }
     let of = |level| sites.iter().filter(|site| site.level() == level).count();
     let parts = [(of(Level::Bad), "in trouble"), (of(Level::Warn), "to look at"), (of(Level::Waiting), "starting")];

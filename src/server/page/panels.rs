@@ -1,5 +1,7 @@
 //! What NetBackup says, as the template shows it: texts and lengths.
 
+use std::time::Duration;
+
 use super::digest::{Clients, Digest, Fill, Jobs, Night, Part};
 use super::level::Level;
 use super::words::{bytes, number, percent, span};
@@ -9,6 +11,9 @@ pub(super) const FULL: f64 = 0.9;
 
 /// Below this a night is marked: `netbackup:threshold:backup_success_ratio` of the alerts.
 pub(super) const SUCCESS_RATIO: f64 = 0.95;
+
+/// In a window of a day or more backups should have ended.
+const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// The panels of a site.
 pub(super) struct Panels {
@@ -45,9 +50,11 @@ pub(super) struct Named {
 pub(super) struct NightView {
     pub(super) window: String,
     pub(super) level: Level,
-    /// The share that succeeded, wholly or in part, of those that were not cancelled; `None`: there are none.
+    /// Name of the alert whose runbook helps.
+    pub(super) runbook: &'static str,
+    /// The share that succeeded, wholly or in part; `None`: no backup ended.
     pub(super) ratio: Option<String>,
-    /// How many that are.
+    /// What the share is of.
     pub(super) counted: String,
     pub(super) has_cancelled: bool,
     pub(super) segments: Vec<Segment>,
@@ -116,6 +123,17 @@ impl Panels {
         }
     }
 
+    /// What is marked, by the names of the panels, which are anchors of the page too.
+    pub(super) fn marked(&self) -> Vec<&'static str> {
+        let is_late = |clients: &Panel<ClientsView>| clients.data.as_ref().is_some_and(|clients| clients.has_overdue);
+        let parts = [
+            ("backups", self.night.data.as_ref().is_some_and(|night| night.level == Level::Warn)),
+            ("storage", self.has_full()),
+            ("clients", self.clients.as_ref().is_some_and(is_late)),
+        ];
+        parts.into_iter().filter(|(_, is_marked)| *is_marked).map(|(name, _)| name).collect()
+    }
+
     /// Whether a disk is full.
     pub(super) fn has_full(&self) -> bool {
         self.fullest().is_some_and(|fill| fill.is_full)
@@ -152,9 +170,10 @@ impl JobsView {
 impl NightView {
     fn new(night: &Night) -> NightView {
         let total = night.total();
-        let succeeded = night.succeeded + night.partial;
-        // As the alert has it: a cancelled backup says nothing of how backups go.
-        let counted = total - night.cancelled;
+        // As the alerts have it: a cancelled job says nothing of the backups.
+        let (succeeded, counted) = (night.succeeded + night.partial, total - night.cancelled);
+        let is_low = counted > 0.0 && succeeded / counted < SUCCESS_RATIO;
+        let has_none = counted <= 0.0 && night.window.is_some_and(|window| window >= A_DAY);
         let parts = [
             ("succeeded", "ok", night.succeeded),
             ("in part", "part", night.partial),
@@ -164,7 +183,7 @@ impl NightView {
         ];
         let mut start = 0.0;
         let segment = |(name, class, count): (&'static str, &'static str, f64)| {
-            let length = if total > 0.0 { count / total * 1000.0 } else { 0.0 };
+            let length = count / total * 1000.0;
             let segment = Segment { name, class, count: number(count), start, length };
             start += length;
             segment
@@ -174,11 +193,12 @@ impl NightView {
             window: night
                 .window
                 .map_or_else(|| "the lookback window".to_owned(), |window| format!("the last {}", span(window))),
-            level: if counted > 0.0 && succeeded / counted < SUCCESS_RATIO { Level::Warn } else { Level::Good },
+            level: if is_low || has_none { Level::Warn } else { Level::Good },
+            runbook: if has_none { "NetBackupNoBackupsFinished" } else { "NetBackupBackupSuccessRatioLow" },
             ratio: (counted > 0.0).then(|| percent(succeeded, counted)),
             counted: number(counted),
             has_cancelled: night.cancelled > 0.0,
-            segments: parts.into_iter().filter(shown).map(segment).collect(),
+            segments: parts.into_iter().filter(|part| total > 0.0 && shown(part)).map(segment).collect(),
             codes: night.codes.iter().map(CodeView::new).collect(),
         }
     }
@@ -223,7 +243,7 @@ impl ClientsView {
                     age: late.age.map(span),
                 })
                 .collect(),
-            limit: span(std::time::Duration::from_secs(super::digest::OVERDUE_SECONDS)),
+            limit: span(Duration::from_secs(super::digest::OVERDUE_SECONDS)),
         }
     }
 }

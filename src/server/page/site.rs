@@ -8,7 +8,7 @@ use super::digest::Digest;
 use super::level::Level;
 use super::panels::Panels;
 use super::row::Row;
-use super::verdict::{CLOCK_OFFSET_SECONDS, Finding, clock_words, findings};
+use super::verdict::{CLOCK_OFFSET_SECONDS, Finding, clock_words, judge, of_polls};
 use super::words::count;
 use crate::cache::State;
 use crate::exposition::{Rendered, SiteView};
@@ -16,7 +16,12 @@ use crate::exposition::{Rendered, SiteView};
 /// What the page shows of a site.
 pub(super) struct Site {
     pub(super) name: String,
-    findings: Vec<Finding>,
+    /// The worst that is to say.
+    pub(super) verdict: Finding,
+    /// What is to say besides.
+    pub(super) further: Vec<Finding>,
+    /// Whether there is nothing to say of its polls.
+    polls_well: bool,
     pub(super) facts: Vec<Fact>,
     pub(super) panels: Panels,
     pub(super) rows: Vec<Row>,
@@ -39,11 +44,17 @@ impl Site {
         // Loaded once, so that what is said above agrees with what is shown below.
         let states: Vec<Arc<State<Rendered>>> = view.slots.iter().map(|slot| slot.load_full()).collect();
         let rows: Vec<Row> = view.slots.iter().zip(&states).map(|(slot, state)| Row::new(slot, state, now)).collect();
+        let panels = Panels::new(Digest::read(view, &states, now));
+        let polls = of_polls(view, &states, &rows);
+        let polls_well = polls.is_empty();
+        let (verdict, further) = judge(polls, panels.marked());
         Site {
             name: view.name.to_string(),
-            findings: findings(view, &states, &rows),
+            verdict,
+            further,
+            polls_well,
             facts: facts(view),
-            panels: Panels::new(Digest::read(view, &states, now)),
+            panels,
             collectors: summary(&rows),
             rows,
             metrics: format!("{telemetry_path}?site={}", view.name),
@@ -51,27 +62,12 @@ impl Site {
     }
 
     pub(super) fn level(&self) -> Level {
-        self.findings.first().map_or(Level::Waiting, |finding| finding.level)
-    }
-
-    /// The worst that is to say.
-    pub(super) fn verdict(&self) -> &str {
-        self.findings.first().map_or("", |finding| &finding.text)
-    }
-
-    /// Name of the alert whose runbook helps with the verdict.
-    pub(super) fn runbook(&self) -> Option<&'static str> {
-        self.findings.first().and_then(|finding| finding.runbook)
-    }
-
-    /// What is to say besides the verdict.
-    pub(super) fn further(&self) -> &[Finding] {
-        self.findings.get(1..).unwrap_or_default()
+        self.verdict.level
     }
 
     /// Whether the table of collectors is shown at once.
     pub(super) fn is_open(&self, has_list: &bool) -> bool {
-        !has_list || self.level() != Level::Good
+        !has_list || !self.polls_well
     }
 }
 

@@ -99,7 +99,10 @@ async fn the_verdict_is_in_words() {
         .fail(Failure { endpoint: Some("/ping"), ..Failure::new(Reason::Connect, "10.1.2.3") }, Duration::ZERO);
     fixture.writers[1].fail(Failure::new(Reason::Circuit, ""), Duration::ZERO);
     let runbook = "href=\"/docs/runbooks/NetBackupApiDown.md\"";
-    assert_says(&page(&fixture).await, &["\u{2715} The primary does not answer: connect on /ping", runbook]);
+    assert_says(
+        &page(&fixture).await,
+        &["\u{2715} The primary does not answer: connect what to do", "connect on /ping", runbook],
+    );
 
     fixture.app.sites().views[0].stats.set_refused(true);
     answers(&fixture, 0, Code::Status(401));
@@ -107,7 +110,10 @@ async fn the_verdict_is_in_words() {
         Failure { endpoint: Some("/admin/jobs"), status: Some(401), ..Failure::new(Reason::Auth, "") },
         Duration::ZERO,
     );
-    assert_says(&page(&fixture).await, &["The primary refuses the credentials: auth on /admin/jobs: HTTP status 401"]);
+    assert_says(
+        &page(&fixture).await,
+        &["\u{2715} The primary refuses the credentials what to do", "auth on /admin/jobs: HTTP status 401"],
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +163,8 @@ async fn what_netbackup_says_is_on_the_page_and_stays_text() {
     let collectors = ["jobs", "storage", "clients"];
     let mut fixture = fixture_of(&web(), &[("paris", true), (HOSTILE, true)], &collectors);
     let now = crate::clock::unix_seconds(std::time::SystemTime::now());
-    for (site, text) in [(0, "BACKUP"), (1, HOSTILE)] {
+    let reversing = format!("{HOSTILE}\u{202e}");
+    for (site, text) in [(0, "BACKUP"), (1, reversing.as_str())] {
         answers(&fixture, site, Code::Status(200));
         let stats = &fixture.app.sites().views[site].stats;
         stats.set_api_version(text);
@@ -172,7 +179,8 @@ async fn what_netbackup_says_is_on_the_page_and_stays_text() {
             ("netbackup_lookback_seconds", &[], 86_400.0),
             ("netbackup_lookback_jobs", &["BACKUP", "", "0"], 6.0),
             ("netbackup_lookback_jobs", &["BACKUP", "", "96"], 3.0),
-            ("netbackup_lookback_jobs", &["BACKUP", "", "150"], 2.0),
+            ("netbackup_lookback_jobs", &["BACKUP", "", "150"], 30.0),
+            ("netbackup_lookback_jobs", &["BACKUP", "NBU_CATALOG", "0"], 7.0),
             ("netbackup_lookback_jobs", &["BACKUP", "", text], 1.0),
         ]);
         let storage = snapshot(&[
@@ -195,10 +203,14 @@ async fn what_netbackup_says_is_on_the_page_and_stays_text() {
             "queued 2",
             "Queued for up to 10m 5s",
             "Backups of the last 24h",
-            "! 60 % of 10 succeeded, wholly or in part, cancelled ones left out",
-            "2 cancelled",
+            "! 60.0 % of 10 succeeded, wholly or in part; cancelled ones are left out",
+            "30 cancelled",
             "href=\"/docs/runbooks/status-codes.md#status-96\"",
-            "! 95 %",
+            "! 95.0 %",
+            "2 sites: 2 to look at",
+            "! Data are fresh; 3 things need a look: backups , storage , clients",
+            "href=\"#backups-paris\"",
+            "id=\"backups-paris\"",
             "50.0 KiB free of 1.0 MiB",
             "! 1 of 1 overdue",
             "2d 7h ago",
@@ -209,6 +221,11 @@ async fn what_netbackup_says_is_on_the_page_and_stays_text() {
         assert_eq!(text.matches(tag).count(), usize::from(tag != "<img"), "{tag} in {text}");
     }
     assert!(!text.contains("src=x onerror=alert(1)>"), "{text}");
+    // What reverses the order of letters ends with the name that it stands in.
+    assert!(
+        text.matches('\u{202e}').count() > 10
+            && text.matches("\u{202e}</bdi>").count() == text.matches('\u{202e}').count()
+    );
     // Nothing hostile has left the attribute that it stands in.
     for part in text.split("onerror").skip(1) {
         assert!(part.starts_with("=alert(1)&#62;&#38;amp;"), "{part}");
@@ -288,20 +305,99 @@ async fn a_large_site_costs_a_look_and_shows_a_few() {
     let mut fixture = fixture_of(&web(), &[("paris", true)], &["storage", "clients"]);
     let family = |name: &str| crate::collector::families().find(|family| family.name == name).unwrap();
     let mut page = Page::new("paris");
-    for index in 0..10_000_u32 {
-        let labels = [&*format!("stu-{index:05}"), "BASIC_DISK"];
+    for index in 0..1_000_u32 {
+        let labels = [&*format!("stu-{index:03}"), "BASIC_DISK"];
         page.gauge(family("netbackup_storage_unit_used_bytes"), &labels, f64::from(index));
-        page.gauge(family("netbackup_storage_unit_capacity_bytes"), &labels, 10_000.0);
+        page.gauge(family("netbackup_storage_unit_capacity_bytes"), &labels, 1_000.0);
     }
     fixture.writers[0].succeed(Arc::new(page.finish()), Stamp::now(), 0, Duration::ZERO);
     let mut page = Page::new("paris");
-    for index in 0..40_000 {
-        let labels = [&*format!("client-{index:05}.example.com"), "daily", "BACKUP"];
+    for index in 0..2_000 {
+        let labels = [&*format!("client-{index:04}.example.com"), "daily", "BACKUP"];
         page.gauge(family("netbackup_client_last_attempt_timestamp_seconds"), &labels, 2.0);
         page.gauge(family("netbackup_client_last_success_timestamp_seconds"), &labels, 1.0);
     }
     fixture.writers[1].succeed(Arc::new(page.finish()), Stamp::now(), 0, Duration::ZERO);
     let text = self::page(&fixture).await;
-    assert_says(&text, &["stu-09999", "stu-09995", "40,000 of 40,000 overdue"]);
-    assert!(!text.contains("stu-09994") && text.len() < 60_000, "{} bytes", text.len());
+    assert_says(&text, &["stu-999", "stu-995", "2,000 of 2,000 overdue"]);
+    assert!(!text.contains("stu-994") && text.len() < 40_000, "{} bytes", text.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_netbackup_says_is_part_of_the_verdict() {
+    let names: Vec<String> = (0..5).map(|index| format!("site-{index}")).collect();
+    let sites: Vec<(&str, bool)> = names.iter().map(|name| (name.as_str(), true)).collect();
+    let mut fixture = fixture_of(&web(), &sites, &["jobs"]);
+    for site in 0..5 {
+        answers(&fixture, site, Code::Status(200));
+        ok(&mut fixture, site);
+    }
+    let night = |samples: &[(&str, f64)]| {
+        let mut page = Page::new("paris");
+        let family = |name: &str| crate::collector::families().find(|family| family.name == name).unwrap();
+        page.gauge(family("netbackup_lookback_seconds"), &[], 86_400.0);
+        for (status, count) in samples {
+            page.gauge(family("netbackup_lookback_jobs"), &["BACKUP", "", status], *count);
+        }
+        Arc::new(page.finish())
+    };
+    for (site, samples) in [
+        (1, &[("0", 50.0), ("96", 50.0)][..]),
+        (2, &[("150", 4.0)]),
+        (3, &[]),
+        (4, &[("0", 96.0), ("6", 4.0), ("150", 400.0)]),
+    ] {
+        fixture.writers[site].succeed(night(samples), Stamp::now(), 0, Duration::ZERO);
+    }
+    let text = page(&fixture).await;
+    assert_says(
+        &text,
+        &[
+            "! 5 sites: 3 to look at",
+            "! 50.0 % of 100 succeeded, wholly or in part what to do",
+            "! 0 have ended; cancelled ones are left out what to do",
+            "! 0 have ended what to do",
+            "href=\"/docs/runbooks/NetBackupNoBackupsFinished.md\"",
+            "96.0 % of 100 succeeded, wholly or in part; cancelled ones are left out",
+        ],
+    );
+    let order: Vec<_> =
+        text.split("<section class=\"card site\" id=\"site-site-").skip(1).map(|part| &part[..1]).collect();
+    assert_eq!(order, ["1", "2", "3", "0", "4"], "what needs a look comes first");
+    let list = text.split("</section>").next().unwrap();
+    assert_eq!(list.matches("Data are fresh; 1 thing needs a look: <a href=\"#backups-site-").count(), 3, "{list}");
+    assert!(!text.contains("\" open>"), "the collectors are well");
+
+    // What the polls have to say comes first, and is not called fresh.
+    fixture.writers[1].fail(Failure::new(Reason::Timeout, ""), Duration::ZERO);
+    let text = page(&fixture).await;
+    let site = words(text.split("id=\"site-site-1\"").nth(1).map(|part| format!("<main {part}")).unwrap().as_str());
+    let [polls, look] = ["The last poll of 1 of 1 collector failed", "! 1 thing needs a look: backups"]
+        .map(|part| site.find(part).unwrap_or_else(|| panic!("{part:?} is missing in {site}")));
+    assert!(polls < look, "{site}");
+    assert_eq!(text.matches("\" open>").count(), 1);
+}
+
+/// WCAG 2.1, 1.4.11: what is drawn has a contrast of 3 with what it lies on.
+#[test]
+fn drawings_stand_out() {
+    let light = STYLE.split("@media").next().unwrap();
+    let dark = STYLE.split("@media (prefers-color-scheme: dark)").nth(1).unwrap();
+    for scheme in [light, dark] {
+        let luminance = |name: &str| -> f64 {
+            let hex = scheme.split(&format!("--{name}: #")).nth(1).and_then(|rest| rest.split(';').next()).unwrap();
+            let digits: String =
+                if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+            let channel = |at: usize| f64::from(u8::from_str_radix(&digits[at..at + 2], 16).unwrap()) / 255.0;
+            let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+            0.2126 * linear(channel(0)) + 0.7152 * linear(channel(2)) + 0.0722 * linear(channel(4))
+        };
+        for drawn in ["good-fill", "bad-fill", "part", "used", "grey"] {
+            for ground in ["card", "rail"] {
+                let (a, b) = (luminance(drawn), luminance(ground));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 3.0, "{drawn} on {ground}: {contrast:.2}");
+            }
+        }
+    }
 }

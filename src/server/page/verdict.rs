@@ -8,7 +8,7 @@ use super::words::{count, span};
 use crate::cache::State;
 use crate::exposition::{Rendered, SiteView};
 use crate::freshness::Freshness;
-use crate::reason::{Failure, Reason};
+use crate::reason::Reason;
 
 /// A clock that is further off than this is marked, as `check` and the alerts have it.
 pub(super) const CLOCK_OFFSET_SECONDS: f64 = 120.0;
@@ -20,12 +20,21 @@ const MOST_RIGHTS: usize = 3;
 pub(super) struct Finding {
     pub(super) level: Level,
     pub(super) text: String,
+    /// The panels that it is about, said after the text.
+    pub(super) parts: Vec<&'static str>,
     /// Name of the alert whose runbook helps.
     pub(super) runbook: Option<&'static str>,
 }
 
-/// At least one finding; the first is the verdict.
-pub(super) fn findings(view: &SiteView, states: &[Arc<State<Rendered>>], rows: &[Row]) -> Vec<Finding> {
+impl Finding {
+    /// The whole of it.
+    pub(super) fn words(&self) -> String {
+        if self.parts.is_empty() { self.text.clone() } else { format!("{}: {}", self.text, self.parts.join(", ")) }
+    }
+}
+
+/// What is to say of the polls of a site; nothing where all is well.
+pub(super) fn of_polls(view: &SiteView, states: &[Arc<State<Rendered>>], rows: &[Row]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         reach(view, states),
         rights(states, rows),
@@ -38,15 +47,32 @@ pub(super) fn findings(view: &SiteView, states: &[Arc<State<Rendered>>], rows: &
     .into_iter()
     .flatten()
     .collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
     if findings.is_empty() {
-        findings.push(first_reads(rows).unwrap_or_else(|| finding(Level::Good, "Everything is fresh", None)));
+        findings.extend(first_reads(rows));
     }
     findings
 }
 
+/// The verdict and what else there is to say, the worst first: of two that are as bad, the polls before what NetBackup
+/// says, which rests on them.
+pub(super) fn judge(polls: Vec<Finding>, marked: Vec<&'static str>) -> (Finding, Vec<Finding>) {
+    let mut findings = polls;
+    if !marked.is_empty() {
+        let things = match marked.len() {
+            1 => "1 thing needs a look".to_owned(),
+            more => format!("{more} things need a look"),
+        };
+        let text = if findings.is_empty() { format!("Data are fresh; {things}") } else { things };
+        findings.push(Finding { parts: marked, ..finding(Level::Warn, text, None) });
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    let mut findings = findings.into_iter();
+    let verdict = findings.next().unwrap_or_else(|| finding(Level::Good, "Everything is fresh", None));
+    (verdict, findings.collect())
+}
+
 fn finding(level: Level, text: impl Into<String>, runbook: Option<&'static str>) -> Finding {
-    Finding { level, text: text.into(), runbook }
+    Finding { level, text: text.into(), parts: Vec::new(), runbook }
 }
 
 /// Whether the primary answers and takes the credentials.
@@ -55,18 +81,11 @@ fn reach(view: &SiteView, states: &[Arc<State<Rendered>>]) -> Option<Finding> {
     if stats.up() {
         return None;
     }
-    let failed = || states.iter().filter_map(|state| Some((state.last_attempt?, state.last_failure.as_deref()?)));
-    // The newest failure of the kind says what is the matter.
-    let newest = |is_it: fn(&Failure) -> bool| {
-        let newest = failed().filter(|(_, failure)| is_it(failure)).max_by_key(|(at, _)| at.mono);
-        newest.map(|(_, failure)| failure.public_message())
-    };
     if stats.reachable() {
-        let why = newest(|failure| failure.reason == Reason::Auth).map_or_else(String::new, |why| format!(": {why}"));
-        let text = format!("The primary refuses the credentials{why}");
-        return Some(finding(Level::Bad, text, Some("NetBackupApiDown")));
+        return Some(finding(Level::Bad, "The primary refuses the credentials", Some("NetBackupApiDown")));
     }
-    if failed().next().is_none() {
+    let failures = || states.iter().filter_map(|state| state.last_attempt.and(state.last_failure.as_deref()));
+    if failures().next().is_none() {
         let is_new = states.iter().all(|state| state.snapshot.is_none());
         let text = if is_new {
             "The first polls are under way"
@@ -75,10 +94,17 @@ fn reach(view: &SiteView, states: &[Arc<State<Rendered>>]) -> Option<Finding> {
         };
         return Some(finding(Level::Waiting, text, None));
     }
-    let why = newest(|failure| failure.status.is_none() && failure.reason != Reason::Circuit);
-    let text = match why {
-        Some(why) => format!("The primary does not answer: {why}"),
-        None => "The primary does not answer; it is tried every few seconds".to_owned(),
+    // Which collector failed last is chance: its endpoint stands in its row.
+    let mut whys: Vec<Reason> = failures()
+        .filter(|failure| failure.status.is_none() && failure.reason != Reason::Circuit)
+        .map(|failure| failure.reason)
+        .collect();
+    whys.sort_unstable();
+    whys.dedup();
+    let text = if whys.is_empty() {
+        "The primary does not answer; it is tried every few seconds".to_owned()
+    } else {
+        format!("The primary does not answer: {}", whys.iter().map(|why| why.as_str()).collect::<Vec<_>>().join(", "))
     };
     Some(finding(Level::Bad, text, Some("NetBackupApiDown")))
 }

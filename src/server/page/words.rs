@@ -58,7 +58,7 @@ pub(super) fn percent(part: f64, whole: f64) -> String {
     let percent = part / whole * 100.0;
     let shown = if part < whole { percent.min(99.9) } else { percent };
     let shown = if part > 0.0 { shown.max(0.1) } else { shown };
-    if shown.fract().abs() < 0.05 { format!("{shown:.0} %") } else { format!("{shown:.1} %") }
+    format!("{shown:.1} %")
 }
 
 /// `1 site`, `2 sites`.
@@ -84,7 +84,7 @@ mod tests {
             ["0", "999", "1,000", "1,234,567", "-1,234"]
         );
         let percents = [(0.0, 9.0), (1.0, 9999.0), (1.0, 2.0), (2.0, 3.0), (99_999.0, 100_000.0), (5.0, 5.0)];
-        assert_eq!(percents.map(|(a, b)| percent(a, b)), ["0 %", "0.1 %", "50 %", "66.7 %", "99.9 %", "100 %"]);
+        assert_eq!(percents.map(|(a, b)| percent(a, b)), ["0.0 %", "0.1 %", "50.0 %", "66.7 %", "99.9 %", "100.0 %"]);
         assert_eq!((count(1, "site"), count(0, "site")), ("1 site".to_owned(), "0 sites".to_owned()));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{MOST, MOST_NAMES, largest_by, since};
-use crate::exposition::Rendered;
+use crate::exposition::{Rendered, Sample};
 
 /// A dozen types are in common use.
 const MOST_TYPES: usize = 12;
@@ -63,8 +63,11 @@ impl Jobs {
 
 impl Night {
     fn read(rendered: &Rendered) -> Night {
-        let backups =
-            || rendered.read("netbackup_lookback_jobs").filter(|sample| sample.raw_label("job_type") == "BACKUP");
+        // Those of the catalog are no backups of clients, as the alerts have it.
+        let is_of_clients = |sample: &Sample<'_>| {
+            sample.raw_label("job_type") == "BACKUP" && sample.raw_label("policy_type") != "NBU_CATALOG"
+        };
+        let backups = || rendered.read("netbackup_lookback_jobs").filter(is_of_clients);
         let window = rendered.read("netbackup_lookback_seconds").next();
         let window = window.and_then(|sample| Duration::try_from_secs_f64(sample.value).ok());
         let (succeeded, partial, failed, cancelled, unknown) = (0.0, 0.0, 0.0, 0.0, 0.0);
