@@ -319,7 +319,10 @@ async fn a_large_site_costs_a_look_and_shows_a_few() {
     }
     fixture.writers[1].succeed(Arc::new(page.finish()), Stamp::now(), 0, Duration::ZERO);
     let text = self::page(&fixture).await;
-    assert_says(&text, &["stu-999", "stu-995", "2,000 of 2,000 overdue"]);
+    assert_says(
+        &text,
+        &["stu-999", "stu-995", "2,000 of 2,000 overdue", "<title>paris: 2 things need a look: storage, clients - "],
+    );
     assert!(!text.contains("stu-994") && text.len() < 40_000, "{} bytes", text.len());
 }
 
