@@ -105,12 +105,9 @@ impl Rendered {
     /// The value of a gauge or counter that has one series; `None`: it has none, or more.
     #[must_use]
     pub fn value(&self, family: &Family) -> Option<f64> {
-        let (_, piece) = self.pieces(false).find(|(other, _)| other.name == family.name)?;
-        let line = std::str::from_utf8(piece.plain).ok()?.strip_suffix('\n')?;
-        if line.contains('\n') {
-            return None;
-        }
-        line.rsplit_once(' ')?.1.parse().ok()
+        let mut samples = self.read(family.name);
+        let only = samples.next()?;
+        samples.next().is_none().then_some(only.value)
     }
 
     /// The samples of each family, ordered by its name, with the `_created` ones or without.

@@ -31,6 +31,7 @@ mod door;
 #[cfg(test)]
 mod door_tests;
 mod health;
+mod html;
 mod listen;
 mod live;
 mod pace;

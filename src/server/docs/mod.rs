@@ -8,13 +8,16 @@ use axum::response::{IntoResponse, Response};
 
 mod markdown;
 
-use super::plain;
+use super::{html, plain};
 
 /// Every page by its path below `docs`, in Markdown; collected by the build.
 static PAGES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/docs.rs"));
 
 /// Where the pages are served.
 pub(super) const ROOT: &str = "/docs/";
+/// Nothing but the style that is on the page.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// What is shown where no page is named.
 const START: &str = "README.md";
 
@@ -35,22 +38,7 @@ pub(super) fn answer(uri: &Uri) -> Response {
     let rendered = page.map(|page| Page { title: &page.title, body: &page.body }.render());
     match rendered {
         None => plain(StatusCode::NOT_FOUND, "not found\n"),
-        Some(Ok(html)) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-                (header::CACHE_CONTROL, "no-cache"),
-                (
-                    header::CONTENT_SECURITY_POLICY,
-                    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-                ),
-                (header::REFERRER_POLICY, "no-referrer"),
-            ];
-            (StatusCode::OK, headers, html).into_response()
-        }
-        Some(Err(error)) => {
-            tracing::error!(%error, "writing a page of the documentation failed");
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-        }
+        Some(page) => html::answer(page, POLICY, "no-cache", "a page of the documentation"),
     }
 }
 

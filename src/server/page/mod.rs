@@ -7,13 +7,11 @@ use std::sync::{Arc, LazyLock};
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Bytes;
-use axum::http::StatusCode;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base64::prelude::{BASE64_STANDARD, Engine};
 use tokio::time::Instant;
 
-use super::App;
+use super::{App, html};
 use crate::clock::rfc3339;
 use crate::telemetry::BUILD;
 
@@ -112,21 +110,7 @@ async fn latest(app: &Arc<App>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
 }
 
 pub(super) async fn answer(app: &Arc<App>) -> Response {
-    match latest(app).await {
-        Ok(page) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-                (header::CACHE_CONTROL, "no-store"),
-                (header::CONTENT_SECURITY_POLICY, POLICY.as_str()),
-                (header::REFERRER_POLICY, "no-referrer"),
-            ];
-            (StatusCode::OK, headers, page).into_response()
-        }
-        Err(error) => {
-            tracing::error!(%error, "writing the status page failed");
-            super::plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n")
-        }
-    }
+    html::answer(latest(app).await, &POLICY, "no-store", "the status page")
 }
 
 fn render(app: &App) -> askama::Result<String> {

@@ -24,6 +24,7 @@ pub(in crate::server::page) struct Jobs {
 }
 
 /// How the backups ended that ended within the window.
+#[derive(Default)]
 pub(in crate::server::page) struct Night {
     /// How wide the window is.
     pub(in crate::server::page) window: Option<Duration>,
@@ -70,8 +71,7 @@ impl Night {
         let backups = || rendered.read("netbackup_lookback_jobs").filter(is_of_clients);
         let window = rendered.read("netbackup_lookback_seconds").next();
         let window = window.and_then(|sample| Duration::try_from_secs_f64(sample.value).ok());
-        let (succeeded, partial, failed, cancelled, unknown) = (0.0, 0.0, 0.0, 0.0, 0.0);
-        let mut night = Night { window, succeeded, partial, failed, cancelled, unknown, codes: Vec::new() };
+        let mut night = Night { window, ..Night::default() };
         for sample in backups() {
             *match sample.raw_label("status") {
                 "0" => &mut night.succeeded,
