@@ -10,6 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "alerts/cases.rs"]
+mod cases;
 #[path = "alerts/rules.rs"]
 mod rules;
 mod support;
@@ -18,7 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use rules::{Case, Rule, cases, rules};
+use cases::{Case, cases};
+use rules::{Rule, rules};
 use support::known::Known;
 use support::promql::{Selector, grouping_labels, made_labels, selectors};
 

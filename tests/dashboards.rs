@@ -18,6 +18,9 @@ mod options;
 mod panel;
 #[path = "dashboards/promql.rs"]
 mod promql;
+#[path = "alerts/rules.rs"]
+#[allow(dead_code, reason = "of the rules only the names are asked for")]
+mod rules;
 #[path = "dashboards/source.rs"]
 mod source;
 mod support;
@@ -105,8 +108,7 @@ fn queries_ask_for_what_there_is_and_for_the_chosen_sites() {
 
 /// Every alert of alerts/*.yml.
 fn alerts() -> BTreeSet<String> {
-    let files = names("alerts", ".yml").into_iter().map(|name| path(&format!("alerts/{name}.yml")));
-    files.flat_map(|file| thresholds::alerts(&std::fs::read_to_string(file).unwrap())).collect()
+    rules::rules().into_iter().filter(|rule| rule.alerts).map(|rule| rule.name).collect()
 }
 
 #[test]

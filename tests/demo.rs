@@ -84,7 +84,7 @@ async fn every_panel_has_data(exporter: &Exporter) {
         return;
     }
     let (started, since) = (Instant::now(), SystemTime::now());
-    let prometheus = Prometheus::start(&exporter.base, &rule_files());
+    let prometheus = Prometheus::start(&exporter.base, &rule_files("alerts"));
     let mut queries = dashboards::queries();
     assert!(queries.iter().filter(|query| query.is_of_panel).count() > 100);
     while !queries.is_empty() {

@@ -29,13 +29,6 @@ pub fn parse(text: &str) -> Result<Thresholds, String> {
     Ok(found)
 }
 
-/// Names of the alerts in the text of a file of rules.
-pub fn alerts(text: &str) -> Vec<String> {
-    let documents = Yaml::load_from_str(text).unwrap();
-    let name = |rule: &Yaml| rule.as_mapping_get("alert").and_then(Yaml::as_str).map(str::to_owned);
-    rules(&documents).filter_map(name).collect()
-}
-
 fn rules<'a>(documents: &'a [Yaml<'a>]) -> impl Iterator<Item = &'a Yaml<'a>> {
     let list =
         |node: &'a Yaml<'a>, key: &str| node.as_mapping_get(key).and_then(Yaml::as_sequence).into_iter().flatten();

@@ -17,13 +17,16 @@ pub fn installed(program: &str) -> bool {
     found
 }
 
-/// The committed rules: every file of alerts/ that is no example of a configuration.
-pub fn rule_files() -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts")).unwrap();
-    let names = entries.map(|entry| entry.unwrap().path());
-    names
-        .filter(|path| path.to_string_lossy().ends_with(".yml") && !path.to_string_lossy().ends_with(".example.yml"))
-        .collect()
+/// The files of a directory of rules (such as `alerts`) that are no examples of a configuration, in their order.
+pub fn rule_files(directory: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)).unwrap();
+    let is_rules = |path: &PathBuf| {
+        let path = path.to_string_lossy();
+        path.ends_with(".yml") && !path.ends_with(".example.yml")
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(is_rules).collect();
+    files.sort();
+    files
 }
 
 /// A running Prometheus. Killed when dropped.
