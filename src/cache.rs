@@ -15,6 +15,10 @@ use crate::clock::Stamp;
 use crate::freshness::{Freshness, Limits};
 use crate::reason::{Failure, Reason};
 
+mod history;
+
+pub use history::{Attempt, History};
+
 /// Upper bounds of `netbackup_collector_poll_duration_seconds`, in seconds.
 pub const POLL_BUCKETS: [f64; 11] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
@@ -63,6 +67,8 @@ pub struct State<P> {
     pub duration_counts: [u64; POLL_BUCKETS.len() + 1],
     /// Sum of the durations in seconds.
     pub duration_sum: f64,
+    /// How the last attempts went.
+    pub history: History,
     /// Records left out of snapshots.
     pub rejected: u64,
     /// How often the task was started again after it died.
@@ -96,6 +102,7 @@ impl<P> Default for State<P> {
             failures: [0; Reason::ALL.len()],
             duration_counts: [0; POLL_BUCKETS.len() + 1],
             duration_sum: 0.0,
+            history: History::default(),
             rejected: 0,
             restarts: 0,
         }
@@ -360,6 +367,7 @@ impl<P> Drop for Writer<P> {
     }
 }
 
+/// Counts an attempt; whether it failed is in the state already.
 fn ended<P>(state: &mut State<P>, took: Duration) {
     let seconds = took.as_secs_f64();
     let bucket = POLL_BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(POLL_BUCKETS.len());
@@ -367,6 +375,7 @@ fn ended<P>(state: &mut State<P>, took: Duration) {
         *count += 1;
     }
     state.duration_sum += seconds;
+    state.history.add(took, state.last_failure.is_some());
     state.polls += 1;
     state.last_attempt = Some(Stamp::now());
     state.next_attempt = None;

@@ -1,5 +1,7 @@
 //! `demo`: a simulated primary and the exporter on loopback, with data that live. `simulate`: the primary alone.
 
+mod troubles;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +21,8 @@ const API_KEY: &str = "demo-api-key";
 /// Short, so that a person who looks sees things move.
 const JOBS_TTL: Duration = Duration::from_secs(5);
 const OTHER_TTL: Duration = Duration::from_secs(15);
+/// Long enough to know of a client that its last good backup was days ago.
+const LOOKBACK: Duration = Duration::from_secs(4 * 86_400);
 
 /// Runs both until `shutdown` completes. `say` gets the lines for the person who started it.
 ///
@@ -37,9 +41,11 @@ pub async fn run(
         jobs_per_minute: 40.0,
         pace: 15.0,
         odd_rows: false,
+        retention: LOOKBACK + Duration::from_secs(86_400),
         ..Options::default()
     };
     let primary = Simulator::start(options).await.context("cannot start the simulated primary on loopback")?;
+    troubles::happen(primary.control());
     let config = Config { web: flags.web, ..configuration(&primary)? };
     let door = Door::new(config.web.file.as_deref())?;
     let scheme = if config.web.file.as_ref().is_some_and(|file| file.tls.is_some()) { "https" } else { "http" };
@@ -102,6 +108,7 @@ pub async fn simulate(simulate: &Simulate, say: impl Fn(&str), shutdown: impl Fu
 fn configuration(primary: &Simulator) -> Result<Config> {
     let mut site = Site::new("demo", primary.base_url().parse()?, Credential::ApiKey(Secret::new(API_KEY.to_owned())))
         .with_all_collectors();
+    site.poll.lookback = LOOKBACK;
     for (spec, timing) in &mut site.collectors {
         let ttl = if matches!(spec.name, "jobs" | "clients") { JOBS_TTL } else { OTHER_TTL };
         *timing = CollectorTiming::of_ttl(ttl);

@@ -133,9 +133,18 @@ fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Without the labels that name somebody's object: what is told of one may be told of any other.
+fn without_names(selector: &Selector) -> Selector {
+    let mut selector = selector.clone();
+    selector
+        .matchers
+        .retain(|(label, ..)| !["client", "policy", "disk_pool", "storage_unit"].contains(&label.as_str()));
+    selector
+}
+
 #[test]
 fn rule_tests_are_fed_with_series_of_the_golden_expositions() {
-    let known = Known::read();
+    let (known, recorded) = (Known::read(), recorded());
     let mut wrong = BTreeSet::new();
     for case in cases() {
         for series in &case.series {
@@ -144,10 +153,10 @@ fn rule_tests_are_fed_with_series_of_the_golden_expositions() {
                 wrong.insert(format!("{}: {series} is no series", case.place));
                 continue;
             };
-            if SYNTHETIC.contains(&selector.name.as_str()) {
+            if SYNTHETIC.contains(&selector.name.as_str()) || recorded.contains_key(&selector.name) {
                 continue;
             }
-            let mistakes = known.selector_mistakes(selector);
+            let mistakes = known.selector_mistakes(&without_names(selector));
             wrong.extend(mistakes.into_iter().map(|mistake| format!("{}: {series}: {mistake}", case.place)));
             let has: BTreeSet<&str> = selector.matchers.iter().map(|(label, ..)| label.as_str()).collect();
             let must: BTreeSet<&str> = known.labels(&selector.name).into_iter().flatten().map(String::as_str).collect();
@@ -175,11 +184,17 @@ fn every_alert_is_proven_to_fire_and_to_stay_quiet() {
         if fires.is_empty() {
             add("no test in which it fires".to_owned());
         }
-        // Quiet for want of data proves nothing.
-        if !fires.iter().any(|fire| quiet.iter().any(|quiet| fed(quiet).is_superset(&fed(fire)) && !fed(quiet).is_empty())) {
+        // Quiet for want of data proves nothing: in a quiet test all is there that a firing one reads, or one test has
+        // more series than alerts, of which it names each that must fire.
+        let stays_quiet = |fire: &&Case| {
+            quiet.iter().any(|quiet| fed(quiet).is_superset(&fed(fire)) && !fed(quiet).is_empty())
+                || fed(fire).iter().any(|name| fire.series_of(name) > fire.expected.len())
+        };
+        if !fires.iter().any(stays_quiet) {
             add("no test in which it stays quiet although what it reads is there".to_owned());
         }
-        for (case, expected) in fires.iter().flat_map(|case| case.expected.iter().map(move |expected| (case, expected))) {
+        for (case, expected) in fires.iter().flat_map(|case| case.expected.iter().map(move |expected| (case, expected)))
+        {
             if !expected.labels.iter().any(|(label, value)| label == "severity" && *value == rule.severity) {
                 add(format!("{}: exp_labels lack its severity", case.place));
             }
@@ -248,7 +263,8 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
                 add(format!("it names its threshold {}", threshold.name));
             }
         }
-        for word in words(&text).into_iter().filter(|word| known.labels(word).is_none() && !recorded.contains_key(word)) {
+        for word in words(&text).into_iter().filter(|word| known.labels(word).is_none() && !recorded.contains_key(word))
+        {
             // A histogram goes by its own name too.
             if known.labels(&format!("{word}_bucket")).is_none() {
                 add(format!("it names {word}, which does not exist"));
@@ -268,9 +284,11 @@ fn list() -> String {
             write!(out, "\n### `alerts/{}`\n\n| alert | severity | when |\n|---|---|---|\n", rule.file).unwrap();
             file.clone_from(&rule.file);
         }
-        let runbook = std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
+        let runbook =
+            std::fs::read_to_string(path("docs/runbooks").join(format!("{}.md", rule.name))).unwrap_or_default();
         let when = runbook.lines().skip(1).find(|line| !line.is_empty()).unwrap_or_default();
-        writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|")).unwrap();
+        writeln!(out, "| [{0}](runbooks/{0}.md) | {1} | {2} |", rule.name, rule.severity, when.replace('|', "\\|"))
+            .unwrap();
     }
     out.push('\n');
     out

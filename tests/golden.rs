@@ -46,6 +46,10 @@ async fn primary() -> Simulator {
         Job { queue_reason: Some(77), ..open("BACKUP", "QUEUED", 6) },
         Job { queue_reason: Some(0), policy_type: None, ..open("FUTURE_TYPE", "QUEUED", 7) },
         open("RESTORE", "SUSPENDED", 400),
+        open("DUPLICATE", "ACTIVE", 12),
+        open("REPLICATE", "ACTIVE", 9),
+        open("REPLICA_IMPORT", "ACTIVE", 3),
+        open("BACKUP", "INCOMPLETE", 700),
         open("odd \"type\" \\\\server\\share\nline", "REQUEUED", 8),
         done("BACKUP", Some(0), 200, 100),
         done("BACKUP", Some(0), 300, 110),
@@ -56,6 +60,8 @@ async fn primary() -> Simulator {
         Job { kilobytes: None, kilobytes_data: None, files: None, ..done("IMAGEDELETE", Some(0), 20, 10) },
         done("DUPLICATE", Some(150), 600, 500),
         done("DUPLICATE", Some(0), 3000, 2000),
+        done("REPLICATE", Some(0), 90, 60),
+        done("REPLICA_IMPORT", Some(0), 50, 40),
     ];
     for job in jobs {
         control.insert_job(job);

@@ -10,27 +10,11 @@
 mod support;
 
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Exporter, PATIENCE, binary, client};
-
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn installed(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    if !found {
-        let _ = writeln!(std::io::stderr(), "skipped: {program} is not installed");
-    }
-    found
-}
+use support::prometheus::{Prometheus, installed};
+use support::{Exporter, PATIENCE, binary};
 
 fn demo() -> Exporter {
     let mut command = binary();
@@ -65,23 +49,7 @@ async fn prometheus_scrapes_the_demo() {
         return;
     }
     let exporter = demo();
-    let directory = tempfile::tempdir().unwrap();
-    let config = directory.path().join("prometheus.yml");
-    let target = exporter.base.strip_prefix("http://").unwrap();
-    std::fs::write(&config, format!("scrape_configs:\n  - job_name: netbackup\n    scrape_interval: 1s\n    static_configs:\n      - targets: [\"{target}\"]\n")).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let log = std::fs::File::create(directory.path().join("log")).unwrap();
-    let _prometheus = Killed(
-        Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap(),
-    );
-    let said = || std::fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+    let prometheus = Prometheus::start(&exporter.base, &[]);
     for (query, holds) in [
         ("up{job=\"netbackup\"}", (|v| v == 1.0) as fn(f64) -> bool),
         ("netbackup_up{site=\"demo\"}", |v| v == 1.0),
@@ -97,19 +65,12 @@ async fn prometheus_scrapes_the_demo() {
     ] {
         let since = Instant::now();
         loop {
-            if value(port, query).await.is_some_and(holds) {
+            let value = prometheus.value(query).await;
+            if value.is_some_and(holds) {
                 break;
             }
-            assert!(since.elapsed() < PATIENCE, "{query} is {:?}\n{}", value(port, query).await, said());
+            assert!(since.elapsed() < PATIENCE, "{query} is {value:?}\n{}", prometheus.log());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
-}
-
-/// The value of an instant query with one result.
-async fn value(port: u16, query: &str) -> Option<f64> {
-    let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-    let answer = client().get(format!("http://127.0.0.1:{port}/api/v1/query?query={query}")).send().await.ok()?;
-    let answer: serde_json::Value = serde_json::from_str(&answer.text().await.ok()?).ok()?;
-    answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
 }

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Reading order: `family`, `series`, `page`, `rendered`, `checksum`, `deflate`, `headers`, `view`, `live`, `own`, `answer`;
-//! then `stored` and `reread`, which keep a snapshot on disk; `negotiate` stands alone.
+//! then `stored` and `reread`, which keep a snapshot on disk, and `sample`, by which a page reads one; `negotiate` stands alone.
 //!
 //! Sample lines are the same bytes in both formats; only the headers and the `# EOF` differ. That is why a block is
 //! rendered and compressed once, and why an answer in either format is mere copying. Only where `_created` samples are
@@ -29,6 +29,7 @@ mod own;
 mod page;
 mod rendered;
 mod reread;
+mod sample;
 mod series;
 mod stored;
 #[cfg(test)]
@@ -36,6 +37,7 @@ mod tests;
 mod view;
 
 pub use answer::{Answer, Exposition, OwnMetrics, SiteView};
+pub use escape::unescaped;
 pub use family::{Family, Kind};
 pub use live::compat::families as compat_families;
 pub use live::families;
@@ -43,3 +45,4 @@ pub use negotiate::{Encoding, Format, negotiate_encoding, negotiate_format};
 pub use number::Number;
 pub use page::Page;
 pub use rendered::Rendered;
+pub use sample::Sample;

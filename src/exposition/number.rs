@@ -26,6 +26,15 @@ impl From<f64> for Number {
 }
 
 impl Number {
+    /// The nearest float.
+    #[expect(clippy::cast_precision_loss, reason = "what reads it shows a few digits")]
+    pub(super) fn as_f64(self) -> f64 {
+        match self {
+            Number::Integer(value) => value as f64,
+            Number::Float(value) => value,
+        }
+    }
+
     /// Unix time, rounded to milliseconds: what polls a network knows no microseconds.
     pub(super) fn timestamp(wall: SystemTime) -> Number {
         Number::Float(milliseconds(unix_seconds(wall)))

@@ -30,6 +30,29 @@ pub(super) fn series_of<'a>(family: &'static Family, samples: &'a [u8]) -> Optio
     (!series.is_empty()).then_some(series)
 }
 
+/// The samples of `family`, a gauge or a counter without `_created` lines, one by one: labels as written, and the value. Ends
+/// at what is not written so.
+pub(super) fn samples<'a>(family: &'static Family, samples: &'a [u8]) -> impl Iterator<Item = (&'a str, f64)> {
+    let mut cursor = Cursor { family, rest: std::str::from_utf8(samples).unwrap_or_default() };
+    std::iter::from_fn(move || {
+        let sample = cursor.line(family.name, "")?.unbounded()?;
+        Some((sample.labels, sample.value.as_f64()))
+    })
+}
+
+/// The value, still escaped, of the label `name` in the labels of a sample; `None`: it has no such label.
+pub(super) fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
+    let mut rest = labels;
+    loop {
+        let (label, value) = rest.split_once("=\"")?;
+        let after = after_label_value(value)?;
+        if label == name {
+            return std::str::from_utf8(before(value, after)?).ok()?.strip_suffix('"');
+        }
+        rest = after.strip_prefix(',')?;
+    }
+}
+
 /// What has not been read yet.
 struct Cursor<'a> {
     family: &'static Family,

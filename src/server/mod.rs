@@ -14,7 +14,7 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::cache::Generation;
@@ -31,10 +31,10 @@ mod door;
 #[cfg(test)]
 mod door_tests;
 mod health;
-mod html;
 mod listen;
 mod live;
 mod pace;
+mod page;
 #[cfg(test)]
 mod page_tests;
 mod query;
@@ -83,6 +83,7 @@ pub struct App {
     door: watch::Sender<Arc<Door>>,
     lifecycle: bool,
     reloader: OnceLock<mpsc::Sender<ReloadRequest>>,
+    last_page: Arc<Mutex<page::Last>>,
 }
 
 /// What `[web]` says of the pages.
@@ -129,6 +130,7 @@ impl App {
             door: watch::Sender::default(),
             lifecycle: web.lifecycle,
             reloader: OnceLock::new(),
+            last_page: Arc::default(),
         })
     }
 
@@ -244,7 +246,7 @@ async fn answer(State(app): State<Arc<App>>, request: Request) -> Response {
 }
 
 /// The page, or what is told to who may not see it. Who watches over the process is asked for nothing.
-async fn admitted(app: &App, door: &Door, page: Page, request: &Parts) -> Response {
+async fn admitted(app: &Arc<App>, door: &Door, page: Page, request: &Parts) -> Response {
     if matches!(page, Page::Healthy | Page::Ready) {
         return found(app, door, page, request).await;
     }
@@ -269,7 +271,7 @@ async fn admitted(app: &App, door: &Door, page: Page, request: &Parts) -> Respon
     }
 }
 
-async fn found(app: &App, door: &Door, page: Page, request: &Parts) -> Response {
+async fn found(app: &Arc<App>, door: &Door, page: Page, request: &Parts) -> Response {
     let query = request.uri.query();
     match page {
         Page::Other => plain(StatusCode::NOT_FOUND, "not found\n"),
@@ -282,7 +284,7 @@ async fn found(app: &App, door: &Door, page: Page, request: &Parts) -> Response 
         Page::Healthy => live::healthy(app),
         Page::Ready => live::ready(app),
         Page::Status => status::answer(app),
-        Page::Overview => html::answer(app),
+        Page::Overview => page::answer(app).await,
         Page::Docs => docs::answer(&request.uri),
     }
 }

@@ -11,52 +11,46 @@ use super::{App, json};
 use crate::cache::Slot;
 use crate::clock::{Stamp, rfc3339};
 use crate::exposition::{Rendered, SiteView};
-use crate::freshness::Freshness;
 use crate::telemetry::BUILD;
 
-/// The whole answer; the HTML page shows the same.
+/// The whole answer.
 #[derive(Serialize)]
-pub(super) struct Status {
-    pub(super) version: &'static str,
-    pub(super) started_at: String,
-    pub(super) ready: bool,
-    pub(super) sites: Vec<SiteStatus>,
+struct Status {
+    version: &'static str,
+    started_at: String,
+    ready: bool,
+    sites: Vec<SiteStatus>,
 }
 
 #[derive(Serialize)]
-pub(super) struct SiteStatus {
-    pub(super) site: String,
-    pub(super) up: bool,
-    pub(super) api_version: Option<String>,
-    pub(super) clock_offset_seconds: Option<f64>,
-    pub(super) collectors: Vec<CollectorStatus>,
+struct SiteStatus {
+    site: String,
+    up: bool,
+    api_version: Option<String>,
+    clock_offset_seconds: Option<f64>,
+    collectors: Vec<CollectorStatus>,
 }
 
 #[derive(Serialize)]
-pub(super) struct CollectorStatus {
-    pub(super) collector: &'static str,
-    pub(super) state: &'static str,
-    pub(super) success: bool,
-    pub(super) age_seconds: Option<f64>,
-    pub(super) ttl_seconds: f64,
-    pub(super) last_attempt: Option<String>,
-    pub(super) last_success: Option<String>,
-    pub(super) next_attempt: Option<String>,
-    pub(super) permission_denied: bool,
+struct CollectorStatus {
+    collector: &'static str,
+    state: &'static str,
+    success: bool,
+    age_seconds: Option<f64>,
+    ttl_seconds: f64,
+    last_attempt: Option<String>,
+    last_success: Option<String>,
+    next_attempt: Option<String>,
+    permission_denied: bool,
     /// Whether the primary's release offers what the collector polls.
-    pub(super) supported: bool,
-    pub(super) error: Option<Error>,
-    /// The same as `state` and `next_attempt`, for the page.
-    #[serde(skip)]
-    pub(super) freshness: Freshness,
-    #[serde(skip)]
-    pub(super) next_in: Option<Duration>,
+    supported: bool,
+    error: Option<Error>,
 }
 
 #[derive(Serialize)]
-pub(super) struct Error {
-    pub(super) reason: &'static str,
-    pub(super) message: String,
+struct Error {
+    reason: &'static str,
+    message: String,
 }
 
 pub(super) fn answer(app: &App) -> Response {
@@ -64,7 +58,7 @@ pub(super) fn answer(app: &App) -> Response {
 }
 
 impl Status {
-    pub(super) fn read(app: &App) -> Status {
+    fn read(app: &App) -> Status {
         let now = Instant::now();
         Status {
             version: BUILD.version,
@@ -90,11 +84,10 @@ impl SiteStatus {
 impl CollectorStatus {
     fn read(slot: &Slot<Rendered>, now: Instant) -> CollectorStatus {
         let state = slot.load();
-        let freshness = slot.freshness(&state, now);
         let time = |stamp: &Stamp| rfc3339(stamp.wall);
         CollectorStatus {
             collector: slot.collector,
-            state: freshness.as_str(),
+            state: slot.freshness(&state, now).as_str(),
             success: state.success,
             age_seconds: state.age(now).as_ref().map(Duration::as_secs_f64),
             ttl_seconds: slot.ttl.as_secs_f64(),
@@ -106,8 +99,6 @@ impl CollectorStatus {
             error: state
                 .complaint()
                 .map(|failure| Error { reason: failure.reason.as_str(), message: failure.public_message() }),
-            freshness,
-            next_in: state.next_attempt.map(|next| next.mono.saturating_duration_since(now)),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Probe for FakePrimary {
     }
 }
 
-/// An application, and the writers of its slots: `jobs` of each site.
+/// An application, and the writers of its slots.
 pub(super) struct Fixture {
     pub(super) app: Arc<App>,
     pub(super) writers: Vec<Writer<Rendered>>,
@@ -61,15 +61,21 @@ pub(super) fn web() -> Web {
 
 /// Sites by name, and whether their primary is there.
 pub(super) fn fixture(web: &Web, sites: &[(&str, bool)]) -> Fixture {
+    fixture_of(web, sites, &["jobs"])
+}
+
+/// The same with other collectors than `jobs`; the writers come site by site.
+pub(super) fn fixture_of(web: &Web, sites: &[(&str, bool)], collectors: &[&'static str]) -> Fixture {
     let generation = Generation::default();
     let limits = Limits { stale_after: Duration::from_secs(180), expire_after: Duration::from_secs(900) };
     let mut writers = Vec::new();
     let mut entries = Vec::new();
     for (name, there) in sites {
-        let slot = Slot::new("jobs", Duration::from_secs(60), limits, generation.clone());
-        writers.push(slot.writer().unwrap());
+        let slot = |name: &&'static str| Slot::new(name, Duration::from_secs(60), limits, generation.clone());
+        let slots: Vec<_> = collectors.iter().map(slot).collect();
+        writers.extend(slots.iter().map(|slot| slot.writer().unwrap()));
         let (stats, created) = (Arc::new(ApiStats::default()), std::time::SystemTime::now());
-        let view = Arc::new(SiteView { name: (*name).into(), stats, slots: vec![slot], created, go_names: false });
+        let view = Arc::new(SiteView { name: (*name).into(), stats, slots, created, go_names: false });
         let settings = Health { ttl: Duration::from_secs(5), timeout: Duration::from_secs(2) };
         let prober = Prober::new(FakePrimary { there: *there }, settings);
         entries.push(SiteEntry { view, prober, timeout: TIMEOUT });

@@ -42,6 +42,13 @@ impl Rule {
     }
 }
 
+impl Case {
+    /// How many series of a metric there are.
+    pub fn series_of(&self, name: &str) -> usize {
+        self.series.iter().filter(|series| series.split('{').next() == Some(name)).count()
+    }
+}
+
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts")
 }

@@ -1,5 +1,11 @@
 //! The real binary as a test runs it, and the exposition as a test reads it.
 #![allow(dead_code, reason = "each test file uses its own part of this")]
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+pub mod dashboards;
+pub mod known;
+pub mod prometheus;
+pub mod promql;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};

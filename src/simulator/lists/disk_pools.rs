@@ -74,13 +74,15 @@ fn whole(scene: &Scene, index: usize) -> Value {
         9 if scene.odd_rows => "DEGRADED",
         _ => "UP",
     };
+    // An administrator wants room to be left on plain disk.
+    let high = if pool.category == "ADVANCED_DISK" { 75 } else { 98 };
     let mut attributes = json!({
         "name": name,
         "sType": pool.server_type,
         "storageCategory": pool.category,
         "diskPoolState": state,
-        "highWaterMark": 98,
-        "lowWaterMark": 80,
+        "highWaterMark": high,
+        "lowWaterMark": high - 18,
         "wormCapable": worm,
         "readOnly": false,
         "comment": "",

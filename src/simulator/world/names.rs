@@ -45,7 +45,7 @@ pub(crate) const KINDS: [Kind; 20] = [
     kind(1, "REPLICA_IMPORT", None, &[""]),
     kind(2, "BACKUP", Some("UNIVERSAL_SHARE"), &["ushare-10%"]),
     Kind { odd: true, ..kind(1, "BACKUP", Some("FUTURE_TYPE"), &["future {policy}"]) },
-    Kind { odd: true, ..kind(1, "FUTURE_JOB", None, &[""]) },
+    Kind { odd: true, ..kind(1, "FUTURE <img src=x onerror=alert(1)> JOB", None, &[""]) },
 ];
 
 /// Clients; the later ones hold what breaks careless writers and parsers.

@@ -210,7 +210,9 @@ fn capacity(make: Make, pool: usize, seed: u64, age: i64) -> Option<(i64, i64)> 
     let mut dice = fastrand::Rng::with_seed(seed ^ pool.wrapping_mul(0x2545_f491_4f6c_dd1d));
     let total = dice.i64(2_000..90_000) * 1_073_741_824 + 4_096;
     let (low, high) = (total / 100 * 35, total / 100 * 97);
-    let grown = age.max(0) / 1_000 * dice.i64(1_000_000..40_000_000);
+    // Without deduplication more arrives.
+    let times = if make == Make::AdvancedDisk { 3 } else { 1 };
+    let grown = age.max(0) / 1_000 * dice.i64(1_000_000..40_000_000) * times;
     Some((total, low + (dice.i64(0..high - low) + grown) % (high - low)))
 }
 
