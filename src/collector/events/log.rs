@@ -22,7 +22,7 @@ const FEWEST_RECENT: usize = 10;
 /// No more than these are asked for again: in a storm of events fewer minutes have to do.
 pub(super) const MOST_RECENT: usize = 5_000;
 /// An event under a known id whose stamp differs by less is the same: a release may write fewer digits than another.
-const SAME_STAMP_MS: u64 = 1000;
+pub(super) const SAME_STAMP_MS: u64 = 1000;
 
 /// An event as it is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]

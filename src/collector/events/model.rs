@@ -9,11 +9,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::log::{Book, Event, Log, MOST_RECENT, Now, OVERLAP_MS, PAGE, Question};
+use super::log::{Book, Event, Log, MOST_RECENT, Now, OVERLAP_MS, PAGE, Question, SAME_STAMP_MS};
 
 /// Small, so that there are many.
 const SMALL_PAGE: usize = 7;
 const START_MS: u64 = 1_764_194_400_000;
+const SAME_STAMP: i64 = SAME_STAMP_MS.cast_signed();
 
 /// What happens at the primary.
 #[derive(Debug, Clone)]
@@ -56,6 +57,8 @@ struct Primary {
     next_id: u64,
     written: usize,
     rows: BTreeMap<u64, Row>,
+    /// Of every event that there has been.
+    stamps: BTreeSet<(u64, i64)>,
     requests: usize,
     during: Option<(usize, Change)>,
     failing: Option<(usize, usize)>,
@@ -69,8 +72,15 @@ impl Primary {
     fn write(&mut self, visible_after: u64, ahead: u64) {
         self.now_ms += 1;
         let (id, number) = (self.next_id, self.written);
-        let created_ms = i64::try_from(self.now_ms + ahead).ok();
-        let event = Event { id, created_ms, severity: "INFO".to_owned(), kind: kind(number) };
+        let mut created = i64::try_from(self.now_ms + ahead).unwrap();
+        // Two events of the same id and the same stamp are one to everybody who reads the log. It takes ids that begin anew
+        // in the very second that an event before was ahead by.
+        while self.stamps.range((id, created - SAME_STAMP)..=(id, created + SAME_STAMP)).next().is_some() {
+            created += SAME_STAMP;
+            self.now_ms += SAME_STAMP.unsigned_abs();
+        }
+        self.stamps.insert((id, created));
+        let event = Event { id, created_ms: Some(created), severity: "INFO".to_owned(), kind: kind(number) };
         self.rows.insert(id, Row { event, number, visible_ms: self.now_ms + visible_after });
         (self.next_id, self.written) = (id + 1, number + 1);
     }
@@ -299,6 +309,14 @@ fn ids_that_begin_anew_under_the_eyes_of_a_poll_lose_nothing() {
         [Step::Change(Change::WriteAhead(2_396_321)), poll(None), wait(77_443), write(7), wait(154_046), write(4)];
     let rest = [poll(None), wait(66_501), anew(), poll(None), poll(Some((1, Change::Write(1))))];
     run(&[&ahead[..], &rest].concat());
+}
+
+#[test]
+fn ids_that_begin_anew_when_a_stamp_that_was_ahead_has_come_true_lose_nothing() {
+    let change = Step::Change;
+    let poll = || Step::Poll(None, None, End::Publish);
+    let (ahead, wait) = (change(Change::WriteAhead(410_634)), |ms| change(Change::Wait(ms)));
+    run(&[ahead, wait(407_634), poll(), change(Change::BeginIdsAnew), change(Change::Write(1))]);
 }
 
 #[test]
