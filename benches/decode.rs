@@ -1,4 +1,4 @@
-//! How fast a page of the job list is read: `cargo bench --bench decode`. The page is the simulated primary's, 100 rows
+//! How fast a page of the job list is read: `cargo run --release -p netbackup_exporter_benches --bin decode`. The page is the simulated primary's, 100 rows
 //! with every attribute of the published API; of those the fields in use are kept.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, reason = "a bench prints a figure")]
 

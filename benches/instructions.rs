@@ -12,46 +12,38 @@
 use std::fmt::Write;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
-use netbackup_exporter::cache::{Generation, Slot, Writer};
+use netbackup_exporter::cache::Writer;
 use netbackup_exporter::clock::Stamp;
-use netbackup_exporter::config::{Health, Web};
-use netbackup_exporter::exposition::{Exposition, Family, Page, Rendered, SiteView};
-use netbackup_exporter::freshness::Limits;
-use netbackup_exporter::health::{Probe, Prober};
-use netbackup_exporter::netbackup::{ProbeOutcome, read_jobs_page};
-use netbackup_exporter::server::{App, SiteEntry, Sites, router};
-use netbackup_exporter::stats::ApiStats;
+use netbackup_exporter::exposition::Rendered;
+use netbackup_exporter::netbackup::{read_hosts, read_jobs_page};
+use netbackup_exporter::server::router;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-/// Series of the snapshot that is rendered and served.
-const SERIES: u32 = 10_000;
+mod served;
+
+use served::{served, snapshot};
+
 /// How often a scrape is asked for: what is done once a second (the live part) is done once among them.
 const SCRAPES: u32 = 200;
 
-static FAMILY: Family = Family::gauge(
-    "netbackup_bench_jobs",
-    &["site", "job_type", "policy_type", "state"],
-    "Jobs of a bench at the last poll.",
-);
-
 type Scenario = (&'static str, fn() -> Box<dyn FnOnce()>);
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 8] = [
     ("render", || Box::new(|| drop(black_box(snapshot(1))))),
     ("publish", publish),
     ("scrape_plain", || scrapes("GET", "", "identity")),
     ("scrape_gzip", || scrapes("GET", "", "gzip")),
     ("scrape_openmetrics_gzip", || scrapes("GET", "application/openmetrics-text;version=1.0.0", "gzip")),
     ("scrape_head", || scrapes("HEAD", "", "gzip")),
-    ("decode", decode),
+    ("decode_jobs", decode_jobs),
+    ("decode_hosts", decode_hosts),
 ];
 
 fn main() {
@@ -69,46 +61,10 @@ fn measured(scenario: Box<dyn FnOnce()>) {
     scenario();
 }
 
-/// What a poll makes; `round` changes the values.
-fn snapshot(round: u32) -> Rendered {
-    let mut page = Page::new("paris");
-    for series in 0..SERIES {
-        let labels = [format!("TYPE_{}", series % 7), format!("POLICY_TYPE_{series:05}"), "ACTIVE".to_owned()];
-        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-        page.gauge(&FAMILY, &labels, f64::from(series.wrapping_mul(2_654_435_761).wrapping_add(round)) / 16.0);
-    }
-    page.finish()
-}
-
-struct NoPrimary;
-
-impl Probe for NoPrimary {
-    fn probe(&self, _: Duration) -> BoxFuture<'_, ProbeOutcome> {
-        Box::pin(std::future::pending())
-    }
-}
-
-/// A server with one site whose snapshot is there.
+/// The server behind its paths.
 fn server() -> (Runtime, Router, Writer<Rendered>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let entered = runtime.enter();
-    let generation = Generation::default();
-    let limits = Limits { stale_after: Duration::from_secs(180), expire_after: Duration::from_secs(900) };
-    let slot = Slot::new("jobs", Duration::from_secs(60), limits, generation.clone());
-    let mut writer = slot.writer().unwrap();
-    writer.succeed(Arc::new(snapshot(0)), Stamp::now(), 0, Duration::ZERO);
-    let view = Arc::new(SiteView {
-        name: "paris".into(),
-        stats: Arc::new(ApiStats::default()),
-        slots: vec![slot],
-        created: SystemTime::now(),
-        go_names: false,
-    });
-    let prober = Prober::new(NoPrimary, Health::default());
-    let sites = Sites::new(vec![SiteEntry { view, prober, timeout: Duration::from_secs(120) }]);
-    let own = Box::new(|| "netbackup_exporter_build_info 1\n".to_owned());
-    let app = App::new(&Web::default(), sites, Exposition::new(generation.clone(), own), generation);
-    drop(entered);
+    let (app, writer) = runtime.block_on(async { served() });
     (runtime, router(app), writer)
 }
 
@@ -151,7 +107,7 @@ fn publish() -> Box<dyn FnOnce()> {
 }
 
 /// A page of a hundred jobs with as many attributes as the published API has, of which those in use are kept.
-fn decode() -> Box<dyn FnOnce()> {
+fn decode_jobs() -> Box<dyn FnOnce()> {
     let mut body = String::from("{\"data\":[");
     for id in 1..=100 {
         let comma = if id == 1 { "" } else { "," };
@@ -175,6 +131,31 @@ fn decode() -> Box<dyn FnOnce()> {
         for _ in 0..10 {
             let text = std::str::from_utf8(black_box(body.as_bytes())).unwrap();
             assert_eq!(black_box(read_jobs_page(text).unwrap()).rows.len(), 100);
+        }
+    })
+}
+
+/// A list that comes whole: a hundred hosts, read record by record.
+fn decode_hosts() -> Box<dyn FnOnce()> {
+    let mut body = String::from("{\"hosts\":[");
+    for host in 1..=100 {
+        let comma = if host == 1 { "" } else { "," };
+        write!(
+            body,
+            "{comma}{{\"uuid\":\"00000000-0000-4000-8000-{host:012}\",\"hostName\":\"host{host}.example.com\",\"nbuHostType\":\"CLIENT\",\
+             \"nbuReleaseVersion\":\"11.0\",\"osType\":\"Linux\",\"dteClientMode\":\"ON\",\"isSecureEnabled\":true,\
+             \"hostMappings\":[{{\"mappedHostName\":\"host{host}.example.com\",\"isApproved\":true,\"isConflicting\":false}}]"
+        )
+        .unwrap();
+        for attribute in 0..25 {
+            write!(body, ",\"attributeNobodyReads{attribute}\":\"a value of usual length\"").unwrap();
+        }
+        body.push('}');
+    }
+    body.push_str("]}");
+    Box::new(move || {
+        for _ in 0..10 {
+            assert_eq!(read_hosts(black_box(&body)), 100);
         }
     })
 }

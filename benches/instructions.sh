@@ -17,7 +17,7 @@ if [[ ${1:-} != --update && $(sed -n 's/^# toolchain //p' "$baseline") != "$tool
 fi
 
 # cargo names the program it has built; its hash is not to be guessed.
-program=$(cargo build --locked --profile counted --bench instructions --message-format=json-render-diagnostics |
+program=$(cargo build --locked --profile counted -p netbackup_exporter_benches --bin instructions --message-format=json-render-diagnostics |
     sed -n 's/.*"executable":"\([^"]*instructions[^"]*\)".*/\1/p' | tail -n 1)
 [[ -x $program ]] || { echo "error: cargo built no program" >&2; exit 1; }
 out=$(mktemp -d)

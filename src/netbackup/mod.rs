@@ -50,7 +50,7 @@ pub(crate) use endpoint::Endpoint;
 pub use error::{BuildError, Error};
 pub use handshake::{Broken, Distrust, Handshake, handshake};
 pub use jobs::{JobRow, JobsPage, JobsQuery, queue_reason_name, read_jobs_page};
-pub use lists::read_any_list;
+pub use lists::{read_any_list, read_hosts};
 pub use login::LONGEST_LOGOUT;
 pub(crate) use look::Glance;
 pub use probe::ProbeOutcome;
