@@ -6,6 +6,7 @@
 //! misbehaving primary), `discovery`, `login` and [`probe`]; `credential` is what requests are signed with.
 //! For `check` alone: [`authorization`], [`mod@handshake`] and [`certificate`].
 
+mod arriving;
 mod attr;
 pub mod authorization;
 pub mod certificate;

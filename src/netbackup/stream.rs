@@ -1,18 +1,15 @@
 //! Lists that come whole in one answer, however long: read record by record while the bytes arrive. What is kept is what
 //! the caller makes of the records, never the answer.
 
-use std::cell::Cell;
-use std::io::{self, Read};
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use reqwest::Response;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
+use super::arriving::{Arriving, Broken};
 use super::attr::Attr;
 use super::client::{Ask, Client, Lane};
 use super::endpoint::Endpoint;
@@ -27,8 +24,6 @@ use crate::reason::Reason;
 const LARGEST_STREAM: u64 = 1024 * 1024 * 1024;
 /// Pieces of such a body that wait to be decoded: what arrives faster waits at the primary.
 const PIECES: usize = 8;
-/// Far larger than any record.
-const LARGEST_RECORD: usize = 4 * 1024 * 1024;
 
 /// A list that is no `data` array: its records stand bare in an array under a key of their own.
 pub(crate) trait FlatList: 'static {
@@ -156,32 +151,91 @@ where
     F: Fn(&mut A, L::Row<'_>) + Send + Sync + 'static,
 {
     fn decode(&self, chunks: mpsc::Receiver<Bytes>) -> Result<(), (Reason, String)> {
-        let bad = |what| Err((Reason::Decode, what));
         let mut folded = Folded::default();
-        let since_record = Rc::new(Cell::new(0));
-        let body = Body::new(chunks, Rc::clone(&since_record));
-        let mut deserializer = serde_json::Deserializer::from_reader(io::BufReader::new(body));
-        let records = Records::<L, A, F> { folding: self, folded: &mut folded, since_record: &since_record };
-        let read = Root(records).deserialize(&mut deserializer).and_then(|found| deserializer.end().map(|()| found));
-        match read {
-            Ok(true) => {}
-            // What follows the last record that is wanted was not read.
-            Err(_) if folded.total() >= self.most => {}
-            Ok(false) => return bad(format!("the body has no {} array", L::ROOT)),
-            Err(error) if error.io_error_kind() == Some(io::ErrorKind::InvalidData) => {
-                return bad("the body is not UTF-8".to_owned());
+        let mut text = Arriving::new(chunks);
+        let why = match self.read(&mut text, &mut folded) {
+            Ok(true) => {
+                *self.folded.lock().unwrap_or_else(PoisonError::into_inner) = folded;
+                return Ok(());
             }
-            Err(error) if error.is_io() => {
+            Ok(false) => format!("the body is JSON, but has no {} array", L::ROOT),
+            Err(Broken::Twice) => format!("the body has more than one {}", L::ROOT),
+            Err(Broken::NotText) => "the body is not UTF-8".to_owned(),
+            Err(Broken::CutOff) => "the body is empty, or ends in the middle of JSON".to_owned(),
+            Err(Broken::NotJson) => {
+                format!("the body is not JSON from byte {}, after {} records", text.position(), folded.total())
+            }
+            Err(Broken::TooLarge) => {
                 return Err((Reason::TooLarge, "a record of the body is larger than makes sense".to_owned()));
             }
-            Err(error) if error.is_eof() => return bad("the body is empty, or ends in the middle of JSON".to_owned()),
-            Err(error) if error.is_data() => return bad(format!("the body is JSON, but has no {} array", L::ROOT)),
-            Err(error) => {
-                return bad(format!("the body is not JSON at line {} column {}", error.line(), error.column()));
+        };
+        Err((Reason::Decode, why))
+    }
+}
+
+impl<L, A, F> Folding<L, A, F>
+where
+    L: FlatList,
+    F: Fn(&mut A, L::Row<'_>),
+{
+    /// Reads to the end, or to the last record that is wanted, and says whether there was such an array.
+    fn read(&self, text: &mut Arriving, folded: &mut Folded<A>) -> Result<bool, Broken> {
+        let mut found = false;
+        if text.peek()? != Some(b'{') {
+            text.value(|_| ())?;
+        } else if !text.opens(b'{', b'}')? {
+            loop {
+                let key = text.value(|key| serde_json::from_str::<String>(key.get()))?.map_err(|_| Broken::NotJson)?;
+                text.expect(b':')?;
+                if key != L::ROOT {
+                    text.value(|_| ())?;
+                } else if found {
+                    return Err(Broken::Twice);
+                } else if text.peek()? != Some(b'[') {
+                    text.value(|_| ())?;
+                } else {
+                    found = true;
+                    if !self.records(text, folded)? {
+                        // What follows the last record that is wanted is not read.
+                        return Ok(true);
+                    }
+                }
+                if !text.goes_on(b'}')? {
+                    break;
+                }
             }
         }
-        *self.folded.lock().unwrap_or_else(PoisonError::into_inner) = folded;
-        Ok(())
+        if text.peek()?.is_some() { Err(Broken::NotJson) } else { Ok(found) }
+    }
+
+    /// Reads the array, and says whether it was read to its end.
+    fn records(&self, text: &mut Arriving, folded: &mut Folded<A>) -> Result<bool, Broken> {
+        if text.opens(b'[', b']')? {
+            return Ok(true);
+        }
+        loop {
+            text.value(|record| self.fold(record, folded))?;
+            if folded.total() >= self.most {
+                return Ok(false);
+            }
+            if !text.goes_on(b']')? {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn fold(&self, record: &RawValue, folded: &mut Folded<A>) {
+        match L::Row::of(Attr::new(record)) {
+            Ok(row) => {
+                (self.fold)(&mut folded.made, row);
+                folded.rows = folded.rows.saturating_add(1);
+            }
+            Err(why) => {
+                let number = folded.total().saturating_add(1);
+                folded.rejected = folded.rejected.saturating_add(1);
+                folded.first_rejection.get_or_insert_with(|| format!("record {number}: {why}"));
+            }
+        }
     }
 }
 
@@ -199,161 +253,10 @@ pub(super) fn read_flat<L: FlatList>(text: &str) -> Option<u64> {
     Some(folding.folded.into_inner().unwrap_or_else(PoisonError::into_inner).rows)
 }
 
-/// The bytes as they arrive.
-struct Body {
-    chunks: mpsc::Receiver<Bytes>,
-    chunk: Bytes,
-    /// How much of it has been read.
-    read: usize,
-    /// The beginning of a character whose rest is to come with the next chunk.
-    cut: Vec<u8>,
-    /// Bytes read since the last record ended.
-    since_record: Rc<Cell<usize>>,
-}
-
-impl Body {
-    fn new(chunks: mpsc::Receiver<Bytes>, since_record: Rc<Cell<usize>>) -> Body {
-        Body { chunks, chunk: Bytes::new(), read: 0, cut: Vec::new(), since_record }
-    }
-
-    /// Whether the text goes on as UTF-8. The decoder looks only at what it keeps.
-    fn is_text(&mut self, mut chunk: &[u8]) -> bool {
-        while !self.cut.is_empty() {
-            let Some((next, rest)) = chunk.split_first() else { return true };
-            self.cut.push(*next);
-            chunk = rest;
-            match std::str::from_utf8(&self.cut) {
-                Ok(_) => self.cut.clear(),
-                Err(error) if error.error_len().is_none() => {}
-                Err(_) => return false,
-            }
-        }
-        match std::str::from_utf8(chunk) {
-            Ok(_) => true,
-            Err(error) => {
-                self.cut.extend_from_slice(chunk.get(error.valid_up_to()..).unwrap_or_default());
-                error.error_len().is_none()
-            }
-        }
-    }
-}
-
-impl Read for Body {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.read >= self.chunk.len() {
-            let Some(chunk) = self.chunks.blocking_recv() else { return Ok(0) };
-            if !self.is_text(&chunk) {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            (self.chunk, self.read) = (chunk, 0);
-        }
-        let mut left = self.chunk.get(self.read..).unwrap_or_default();
-        let count = left.read(out)?;
-        self.read = self.read.saturating_add(count);
-        self.since_record.set(self.since_record.get().saturating_add(count));
-        if self.since_record.get() > LARGEST_RECORD {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(count)
-    }
-}
-
-/// The object around the array: whether it holds one.
-struct Root<T>(T);
-
-struct Records<'f, L, A, F> {
-    folding: &'f Folding<L, A, F>,
-    folded: &'f mut Folded<A>,
-    since_record: &'f Cell<usize>,
-}
-
-impl<'de, L, A, F> DeserializeSeed<'de> for Root<Records<'_, L, A, F>>
-where
-    L: FlatList,
-    F: Fn(&mut A, L::Row<'_>),
-{
-    type Value = bool;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, L, A, F> Visitor<'de> for Root<Records<'_, L, A, F>>
-where
-    L: FlatList,
-    F: Fn(&mut A, L::Row<'_>),
-{
-    type Value = bool;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(mut self, mut map: M) -> Result<bool, M::Error> {
-        let mut found = false;
-        while let Some(key) = map.next_key::<String>()? {
-            if key != L::ROOT {
-                map.next_value::<IgnoredAny>()?;
-            } else if found {
-                return Err(M::Error::custom("the array comes twice"));
-            } else {
-                map.next_value_seed(&mut self.0)?;
-                found = true;
-            }
-        }
-        Ok(found)
-    }
-}
-
-impl<'de, L, A, F> DeserializeSeed<'de> for &mut Records<'_, L, A, F>
-where
-    L: FlatList,
-    F: Fn(&mut A, L::Row<'_>),
-{
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, L, A, F> Visitor<'de> for &mut Records<'_, L, A, F>
-where
-    L: FlatList,
-    F: Fn(&mut A, L::Row<'_>),
-{
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        while let Some(text) = seq.next_element::<Box<RawValue>>()? {
-            self.since_record.set(0);
-            match L::Row::of(Attr::new(&text)) {
-                Ok(row) => {
-                    (self.folding.fold)(&mut self.folded.made, row);
-                    self.folded.rows = self.folded.rows.saturating_add(1);
-                }
-                Err(why) => {
-                    let number = self.folded.total().saturating_add(1);
-                    self.folded.rejected = self.folded.rejected.saturating_add(1);
-                    self.folded.first_rejection.get_or_insert_with(|| format!("record {number}: {why}"));
-                }
-            }
-            if self.folded.total() >= self.folding.most {
-                return Err(S::Error::custom("no further record is wanted"));
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::netbackup::arriving::LARGEST_VALUE;
     use crate::netbackup::record::record;
 
     record! {
@@ -406,10 +309,16 @@ mod tests {
             ("{}", "has no things array"),
             ("[]", "has no things array"),
             ("{\"things\": 5}", "has no things array"),
-            ("{\"things\": [], \"things\": []}", "has no things array"),
-            ("{\"things\": [}", "not JSON at line 1"),
-            ("{\"things\": []} x", "not JSON at line 1"),
-            ("<html>", "not JSON at line 1"),
+            ("{\"things\": [], \"things\": []}", "has more than one things"),
+            ("{\"things\": [}", "not JSON from byte"),
+            ("{\"things\": [{},]}", "not JSON from byte 15, after 1 records"),
+            ("{\"things\": [],}", "not JSON from byte"),
+            ("{\"things\": [5 6]}", "not JSON from byte"),
+            ("{\"things\": [[}]]}", "not JSON from byte"),
+            ("{\"things\" []}", "not JSON from byte"),
+            ("{5: []}", "not JSON from byte"),
+            ("{\"things\": []} x", "not JSON from byte"),
+            ("<html>", "not JSON from byte"),
         ] {
             let (reason, error) = fold(text, 3).unwrap_err();
             assert!(reason == Reason::Decode && error.contains(why), "{text}: {error}");
@@ -418,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_record_without_end_is_given_up() {
-        let text = format!("{{\"things\": [{{\"name\": \"{}\"}}]}}", "a".repeat(LARGEST_RECORD + 100_000));
+        let text = format!("{{\"things\": [{{\"name\": \"{}\"}}]}}", "a".repeat(LARGEST_VALUE + 100_000));
         let (reason, error) = fold(&text, 65_536).unwrap_err();
         assert_eq!((reason, error.as_str()), (Reason::TooLarge, "a record of the body is larger than makes sense"));
         let many = format!("{{\"things\": [{}{{\"name\": \"b\"}}]}}", "{\"name\": \"a\"},".repeat(500_000));
