@@ -3,11 +3,12 @@
 # had, and how old the data of jobs become while tape, the longest list, is read. The simulated primary is the program
 # itself, so both share the machine.
 # Usage: benches/scale.sh [TAPE_MEDIA] [HOSTS] [JOBS] [LATENCY_MS] [CLIENTS]
-#        benches/scale.sh sites [SITES]   many sites of the usual size at one simulated primary, with every collector on
+#        benches/scale.sh sites [SITES] [SECONDS]   many sites of the usual size at one simulated primary, with every
+#          collector on at its own TTL; and what that costs in SECONDS (300) in which nobody scrapes
 set -euo pipefail
-sites=1 media=200000 hosts=10000 jobs=20000 latency=5 clients=5000 rate=60
+sites=1 media=200000 hosts=10000 jobs=20000 latency=5 clients=5000 rate=60 quiet=0 ttl='jobs_ttl = "2s"'
 if [ "${1:-}" = sites ]; then
-  sites=${2:-20} media=240 hosts=60 jobs=1000 clients=0
+  sites=${2:-20} quiet=${3:-300} ttl="" media=240 hosts=60 jobs=1000 clients=0
 else
   media=${1:-$media} hosts=${2:-$hosts} jobs=${3:-$jobs} latency=${4:-$latency} clients=${5:-$clients}
 fi
@@ -23,7 +24,7 @@ cat >"$dir/config.toml" <<END
 [web]
 listen_address = "127.0.0.1:18757"
 [poll]
-jobs_ttl = "2s"
+$ttl
 [collectors]
 all = true
 [state]
@@ -80,3 +81,17 @@ for encoding in identity gzip; do
 done
 echo "failures: $(awk '/^netbackup_collector_poll_failures_total/ { n += $NF } END { print n + 0 }' "$dir/metrics"), series: $(grep -vc '^#' "$dir/metrics")"
 echo "exporter: $(memory)"
+if ((quiet > 0)); then
+  ticks() { awk '{ print $14 + $15 }' "/proc/$exporter/stat"; }
+  polls() { awk '/^netbackup_collector_polls_total/ { n += $NF } END { printf "%.0f", n }' "$dir/metrics"; }
+  # What was made for the scrapes above is not counted.
+  sleep 2
+  scrape
+  before=$(polls) ticks=$(ticks)
+  sleep "$quiet"
+  ticks=$(($(ticks) - ticks))
+  scrape
+  awk -v ticks="$ticks" -v hz="$(getconf CLK_TCK)" -v seconds="$quiet" -v polls=$(($(polls) - before)) 'BEGIN {
+    printf "nobody scrapes for %d s: %d polls, %.2f %% of a core\n", seconds, polls, 100 * ticks / hz / seconds }'
+  echo "exporter: $(memory)"
+fi

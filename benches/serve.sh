@@ -99,7 +99,7 @@ END
             rm -f "$dir"/rps.*
             before=$(published) begun=$SECONDS
             for ((round = 0; round < rounds; round++)); do
-                for port in $exporter $nopush $push; do measure $port "$encoding" >>"$dir/rps.$port"; done
+                for port in $exporter $nopush $push; do measure "$port" "$encoding" >>"$dir/rps.$port"; done
             done
             file=$dir/www/metrics
             [[ $encoding == identity ]] || file=$file.gz

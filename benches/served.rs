@@ -1,4 +1,5 @@
 //! A server with one site whose snapshot is there, for benches and for the test that counts allocations.
+#![allow(clippy::expect_used, reason = "a bench ends where something is wrong")]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,7 @@ use netbackup_exporter::health::{Probe, Prober};
 use netbackup_exporter::netbackup::ProbeOutcome;
 use netbackup_exporter::server::{App, SiteEntry, Sites};
 use netbackup_exporter::stats::ApiStats;
+use netbackup_exporter::telemetry::Recorder;
 
 /// Series of a snapshot.
 const SERIES: u32 = 10_000;
@@ -58,7 +60,7 @@ pub fn served() -> (Arc<App>, Writer<Rendered>) {
     });
     let prober = Prober::new(NoPrimary, Health::default());
     let sites = Sites::new(vec![SiteEntry { view, prober, timeout: Duration::from_secs(120) }]);
-    let own = Box::new(|| "netbackup_exporter_build_info 1\n".to_owned());
+    let own = Recorder::install().expect("it is the only one").own_metrics();
     let app = App::new(&Web::default(), sites, Exposition::new(generation.clone(), own), generation);
     (app, writer)
 }

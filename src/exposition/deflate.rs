@@ -3,6 +3,8 @@
 //! One member, because clients exist that fail on, or silently drop, a second one. Each block starts from an empty
 //! window, so it never refers to bytes before it, and ends with an empty stored block, which aligns it to a byte.
 
+use std::sync::{Mutex, PoisonError};
+
 use flate2::{Compress, Compression, FlushCompress};
 
 use crate::exposition::checksum::Checksum;
@@ -28,18 +30,43 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// A compressor. Making one costs some 300 KB, so it is used for all blocks of a page.
-pub(super) struct Deflater(Compress);
+/// A compressor. Making one costs some 300 KB, and hundreds of snapshots are made in a minute: used ones are kept.
+pub(super) struct Deflater {
+    compress: Compress,
+    spare: &'static Spare,
+}
+
+/// Compressors of one level that nobody uses at the moment.
+type Spare = Mutex<Vec<Compress>>;
+
+static THOROUGH: Spare = Mutex::new(Vec::new());
+static SWIFT: Spare = Mutex::new(Vec::new());
+
+/// More are at work together only when many sites start at once.
+const MOST_SPARE: usize = 4;
 
 impl Deflater {
     /// For bytes that are compressed once and served often.
     pub(super) fn thorough() -> Deflater {
-        Deflater(Compress::new(Compression::new(6), false))
+        Deflater::new(&THOROUGH, 6)
     }
 
     /// For bytes that are served for a second: a tenth larger, at a fifth of the time.
     pub(super) fn swift() -> Deflater {
-        Deflater(Compress::new(Compression::new(2), false))
+        Deflater::new(&SWIFT, 2)
+    }
+
+    fn new(spare: &'static Spare, level: u32) -> Deflater {
+        let kept = spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Deflater { compress: kept.unwrap_or_else(|| Compress::new(Compression::new(level), false)), spare }
+    }
+
+    /// To be used again. What is dropped instead is only gone.
+    pub(super) fn put_back(self) {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < MOST_SPARE {
+            spare.push(self.compress);
+        }
     }
 
     /// Appends `plain` to `out` as a block that others may follow.
@@ -56,14 +83,14 @@ impl Deflater {
     }
 
     fn run(&mut self, plain: &[u8], out: &mut Vec<u8>, flush: FlushCompress) {
-        self.0.reset();
+        self.compress.reset();
         let mut rest = plain;
         loop {
             out.reserve(rest.len() / 8 + 64);
-            let before = self.0.total_in();
+            let before = self.compress.total_in();
             #[expect(clippy::expect_used, reason = "deflate refuses no input; it fails only when its state is broken")]
-            self.0.compress_vec(rest, out, flush).expect("the compressor's state is sound");
-            let taken = usize::try_from(self.0.total_in() - before).unwrap_or(usize::MAX);
+            self.compress.compress_vec(rest, out, flush).expect("the compressor's state is sound");
+            let taken = usize::try_from(self.compress.total_in() - before).unwrap_or(usize::MAX);
             rest = rest.get(taken..).unwrap_or_default();
             // Room left over is how deflate says that it has nothing more to write.
             if rest.is_empty() && out.len() < out.capacity() {

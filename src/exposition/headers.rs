@@ -25,7 +25,9 @@ impl Header {
     fn new(family: &Family, format: Format) -> Header {
         let (mut plain, mut deflated) = (Vec::new(), Vec::new());
         family.write_header(&mut plain, format);
-        let checksum = Deflater::thorough().block(&plain, &mut deflated);
+        let mut deflater = Deflater::thorough();
+        let checksum = deflater.block(&plain, &mut deflated);
+        deflater.put_back();
         Header { plain, deflated, checksum }
     }
 

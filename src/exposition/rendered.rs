@@ -151,6 +151,7 @@ impl Draft {
     }
 
     pub(super) fn finish(self) -> Rendered {
+        self.deflater.put_back();
         let series = series::count(&self.blocks.plain);
         let created = (self.created_lines > 0)
             .then(|| Box::new(Created { blocks: self.created.finish(), lines: self.created_lines }));

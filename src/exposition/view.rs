@@ -185,7 +185,9 @@ impl View {
             Encoding::Identity => text.into(),
             Encoding::Gzip => {
                 let mut deflated = Vec::new();
-                Deflater::swift().last_block(data, &text, &mut deflated);
+                let mut deflater = Deflater::swift();
+                deflater.last_block(data, &text, &mut deflated);
+                deflater.put_back();
                 deflated.into()
             }
         }
