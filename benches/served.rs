@@ -8,13 +8,12 @@ use futures_util::future::BoxFuture;
 use netbackup_exporter::cache::{Generation, Slot, Writer};
 use netbackup_exporter::clock::Stamp;
 use netbackup_exporter::config::{Health, Web};
-use netbackup_exporter::exposition::{Exposition, Family, Page, Rendered, SiteView};
+use netbackup_exporter::exposition::{Exposition, Family, OwnMetrics, Page, Rendered, SiteView};
 use netbackup_exporter::freshness::Limits;
 use netbackup_exporter::health::{Probe, Prober};
 use netbackup_exporter::netbackup::ProbeOutcome;
 use netbackup_exporter::server::{App, SiteEntry, Sites};
 use netbackup_exporter::stats::ApiStats;
-use netbackup_exporter::telemetry::Recorder;
 
 /// Series of a snapshot.
 const SERIES: u32 = 10_000;
@@ -44,8 +43,8 @@ pub fn snapshot(round: u32) -> Rendered {
     page.finish()
 }
 
-/// The server, and who publishes its snapshots. Inside of a runtime.
-pub fn served() -> (Arc<App>, Writer<Rendered>) {
+/// The server, which says `own` of itself, and who publishes its snapshots. Inside of a runtime.
+pub fn served(own: OwnMetrics) -> (Arc<App>, Writer<Rendered>) {
     let generation = Generation::default();
     let limits = Limits { stale_after: Duration::from_secs(180), expire_after: Duration::from_secs(900) };
     let slot = Slot::new("jobs", Duration::from_secs(60), limits, generation.clone());
@@ -60,7 +59,6 @@ pub fn served() -> (Arc<App>, Writer<Rendered>) {
     });
     let prober = Prober::new(NoPrimary, Health::default());
     let sites = Sites::new(vec![SiteEntry { view, prober, timeout: Duration::from_secs(120) }]);
-    let own = Recorder::install().expect("it is the only one").own_metrics();
     let app = App::new(&Web::default(), sites, Exposition::new(generation.clone(), own), generation);
     (app, writer)
 }

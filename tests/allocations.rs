@@ -1,11 +1,16 @@
 //! What a scrape that finds nothing new takes from the heap, everything between the socket and the bytes included. A count,
 //! not a time: the same wherever it runs.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test reports by panicking, and says what it has counted")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test reports by panicking, and says what it has counted"
+)]
 
 #[path = "../benches/served.rs"]
 mod served;
 
 use netbackup_exporter::server;
+use netbackup_exporter::telemetry::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -22,7 +27,8 @@ async fn scrape(connection: &mut TcpStream, request: &[u8], answer: &mut [u8]) {
 fn a_scrape_that_finds_nothing_new_allocates_little() {
     // Everything on this thread: its allocations are counted.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (app, _writer) = runtime.block_on(async { served::served() });
+    let own = Recorder::install().unwrap().own_metrics();
+    let (app, _writer) = runtime.block_on(async { served::served(own) });
     let address = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
