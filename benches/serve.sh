@@ -104,14 +104,14 @@ END
             file=$dir/www/metrics
             [[ $encoding == identity ]] || file=$file.gz
             awk -v series="$(grep -vc '^#' "$dir/www/metrics")" -v encoding="$encoding" -v bytes="$(stat -c %s "$file")" \
-                -v ours="$(column "$dir/rps.$exporter" 1)" -v p99="$(worst "$dir/rps.$exporter" 2)" \
-                -v on="$(column "$dir/rps.$nopush" 1)" -v on99="$(worst "$dir/rps.$nopush" 2)" \
-                -v off="$(column "$dir/rps.$push" 1)" -v off99="$(worst "$dir/rps.$push" 2)" \
+                -v ours="$(column "$dir/rps.$exporter" 1)" -v p99="$(column "$dir/rps.$exporter" 2)" -v worst="$(worst "$dir/rps.$exporter" 2)" \
+                -v on="$(column "$dir/rps.$nopush" 1)" -v on99="$(column "$dir/rps.$nopush" 2)" \
+                -v off="$(column "$dir/rps.$push" 1)" -v off99="$(column "$dir/rps.$push" 2)" \
                 -v ttl="$ttl" -v published=$(($(published) - before)) -v seconds=$((SECONDS - begun)) 'BEGIN {
-                best = on > off ? on : off
+                best = (on > off ? on : off)
                 when = ttl == "1h" ? "nothing changes" : sprintf("%.1f snapshots a second are published", published / seconds)
-                printf "| %d | %d %s | %s | %d rps | %d rps | %.2f | %.1f ms, %.1f ms |\n", series, bytes,
-                    encoding == "gzip" ? "gzip" : "plain", when, ours, best, ours / best, p99, on > off ? on99 : off99
+                printf "| %d | %d %s | %s | %d rps | %d rps | %.2f | %.1f ms (worst %.1f), %.1f ms |\n", series, bytes,
+                    encoding == "gzip" ? "gzip" : "plain", when, ours, best, ours / best, p99, worst, (on > off ? on99 : off99)
             }'
         done
         stop "$server" "$simulator" "$nginx"

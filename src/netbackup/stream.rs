@@ -180,16 +180,20 @@ where
 {
     /// Reads to the end, or to the last record that is wanted, and says whether there was such an array.
     fn read(&self, text: &mut Arriving, folded: &mut Folded<A>) -> Result<bool, Broken> {
-        let mut found = false;
+        let (mut seen, mut found) = (false, false);
         if text.peek()? != Some(b'{') {
-            text.value(|_| ())?;
+            match text.value(|_| ()) {
+                // Whatever it is, it is no object.
+                Err(Broken::TooLarge) => return Ok(false),
+                read => read?,
+            }
         } else if !text.opens(b'{', b'}')? {
             loop {
                 let key = text.value(|key| serde_json::from_str::<String>(key.get()))?.map_err(|_| Broken::NotJson)?;
                 text.expect(b':')?;
                 if key != L::ROOT {
                     text.value(|_| ())?;
-                } else if found {
+                } else if std::mem::replace(&mut seen, true) {
                     return Err(Broken::Twice);
                 } else if text.peek()? != Some(b'[') {
                     text.value(|_| ())?;
@@ -311,6 +315,7 @@ mod tests {
             ("{\"things\": 5}", "has no things array"),
             ("{\"things\": [], \"things\": []}", "has more than one things"),
             ("{\"things\": [}", "not JSON from byte"),
+            ("{\"things\": 5, \"things\": []}", "has more than one things"),
             ("{\"things\": [{},]}", "not JSON from byte 15, after 1 records"),
             ("{\"things\": [],}", "not JSON from byte"),
             ("{\"things\": [5 6]}", "not JSON from byte"),
