@@ -1,6 +1,6 @@
 #!/usr/bin/awk -f
 # Three small plots side by side, for benches/growth.sh: scrape, CPU of a poll, memory; a line for series and one for jobs.
-# Input: kind count series bytes plain_ms gzip_ms cpu_ms rss_mb peak_mb first polls
+# Input: kind count series bytes plain_ms gzip_ms cpu_ms rss_mb peak_mb first_s
 function log10(x) { return log(x > 0 ? x : 0.01) / log(10) }
 function max(a, b) { return a > b ? a : b }
 function min(a, b) { return a < b ? a : b }

@@ -23,11 +23,15 @@ program=$(cargo build --locked --profile counted -p netbackup_exporter_benches -
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
+names=$("$program")
+[[ -n $names ]] || { echo "error: the program names no scenario" >&2; exit 1; }
+
+# count SCENARIO: leaves the number in $now
 count() {
     valgrind --tool=callgrind --callgrind-out-file="$out/callgrind" --collect-atstart=no \
-        --toggle-collect='instructions::measured*' "$program" "$1" >"$out/log" 2>&1 ||
-        { cat "$out/log" >&2; return 1; }
-    sed -n 's/^==[0-9]*== Collected : //p' "$out/log"
+        --toggle-collect='instructions::measured*' "$program" "$1" >"$out/log" 2>&1 || { cat "$out/log" >&2; exit 1; }
+    now=$(sed -n 's/^==[0-9]*== Collected : //p' "$out/log")
+    [[ $now =~ ^[1-9][0-9]*$ ]] || { echo "error: callgrind counted nothing for $1" >&2; exit 1; }
 }
 
 if [[ ${1:-} == --update ]]; then
@@ -35,23 +39,22 @@ if [[ ${1:-} == --update ]]; then
         echo "# Instructions of each scenario of benches/instructions.rs; benches/instructions.sh --update writes this."
         echo "# toolchain $toolchain"
     } >"$out/baseline"
-    for scenario in $("$program"); do
-        echo "$scenario $(count "$scenario")" | tee -a "$out/baseline"
+    for scenario in $names; do
+        count "$scenario"
+        echo "$scenario $now" | tee -a "$out/baseline"
     done
-    mv "$out/baseline" "$baseline"
+    cp "$out/baseline" "$baseline"
     exit
 fi
 
+if [[ $(sort <<<"$names") != "$(sed '/^#/d; s/ .*//' "$baseline" | sort)" ]]; then
+    echo "error: $baseline is of other scenarios; if that is wanted: benches/instructions.sh --update" >&2
+    exit 1
+fi
 failed=0
-for scenario in $("$program"); do
-    now=$(count "$scenario")
-    [[ $now =~ ^[1-9][0-9]*$ ]] || { echo "error: callgrind counted nothing for $scenario" >&2; exit 1; }
+for scenario in $names; do
+    count "$scenario"
     before=$(sed -n "s/^$scenario //p" "$baseline")
-    if [[ -z $before ]]; then
-        echo "$scenario: $now instructions, not in $baseline"
-        failed=1
-        continue
-    fi
     percent=$(awk "BEGIN { printf \"%+.1f\", ($now - $before) * 100 / $before }")
     echo "$scenario: $now instructions, $percent %"
     if awk "BEGIN { exit !($now > $before * (1 + $most_percent / 100)) }"; then

@@ -5,6 +5,7 @@
 # Installs wrk and nginx where it may. Usage: benches/serve.sh [SECONDS] [ROUNDS] [SERIES...]
 #   benches/serve.sh 3 4 1000 10000 100000     the figures of docs/performance.md
 set -euo pipefail
+shopt -s inherit_errexit
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/packages.sh
 source "$here/scripts/packages.sh"
@@ -21,6 +22,9 @@ finish() {
 }
 trap finish EXIT
 install_missing wrk=wrk nginx=nginx curl=curl
+for tool in wrk nginx curl; do
+    command -v "$tool" >/dev/null || { echo "error: $tool is not here, and without it nothing is measured" >&2; exit 1; }
+done
 
 exporter=18557 nopush=18558 push=18559
 metrics=http://127.0.0.1:$exporter/metrics
@@ -64,12 +68,17 @@ stop() {
     wait "$@" 2>/dev/null || true
 }
 
-# measure PORT ENCODING -> rps p99 in ms
+# measure PORT ENCODING -> rps p99 in ms. An answer that is none, or an error, is no figure.
 measure() {
+    kill -0 "$server" "$simulator" "$nginx"
     wrk -t1 -c4 -d"${seconds}s" --latency -H "Accept-Encoding: $2" "http://127.0.0.1:$1/metrics" | awk '
         /Requests\/sec/ { rps = $2 }
+        /Non-2xx|Socket errors/ { print >"/dev/stderr"; failed = 1 }
         $1 == "99%" { p99 = $2 + 0; if ($2 ~ /us$/) p99 /= 1000; else if ($2 !~ /ms$/) p99 *= 1000 }
-        END { print rps, p99 }'
+        END {
+            if (failed || rps <= 0) { print "error: not every request was answered" >"/dev/stderr"; exit 1 }
+            print rps, p99
+        }'
 }
 # column FILE N: its median
 column() { cut -d' ' -f"$2" "$1" | sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
@@ -87,7 +96,8 @@ for series in "$@"; do
         cat >"$dir/nginx.conf" <<END
 worker_processes 2; daemon off; pid $dir/nginx.pid; error_log $dir/nginx.log;
 events { worker_connections 1024; }
-http { access_log off; sendfile on; open_file_cache max=10; default_type text/plain; keepalive_requests 100000000; gzip_static on;
+http { client_body_temp_path $dir/body; proxy_temp_path $dir/proxy; fastcgi_temp_path $dir/fastcgi; uwsgi_temp_path $dir/uwsgi;
+  scgi_temp_path $dir/scgi; access_log off; sendfile on; open_file_cache max=10; default_type text/plain; keepalive_requests 100000000; gzip_static on;
   server { listen 127.0.0.1:$nopush; root $dir/www; tcp_nopush on; }
   server { listen 127.0.0.1:$push; root $dir/www; tcp_nopush off; } }
 END
@@ -96,13 +106,15 @@ END
         nginx=$!
         wait_for answers http://127.0.0.1:$nopush/metrics
         for encoding in identity gzip; do
+            file=$dir/www/metrics
+            [[ $encoding == identity ]] || file=$file.gz
+            curl -sf -H "Accept-Encoding: $encoding" -o "$dir/from-nginx" http://127.0.0.1:$nopush/metrics
+            cmp "$file" "$dir/from-nginx"
             rm -f "$dir"/rps.*
             before=$(published) begun=$SECONDS
             for ((round = 0; round < rounds; round++)); do
                 for port in $exporter $nopush $push; do measure "$port" "$encoding" >>"$dir/rps.$port"; done
             done
-            file=$dir/www/metrics
-            [[ $encoding == identity ]] || file=$file.gz
             awk -v series="$(grep -vc '^#' "$dir/www/metrics")" -v encoding="$encoding" -v bytes="$(stat -c %s "$file")" \
                 -v ours="$(column "$dir/rps.$exporter" 1)" -v p99="$(column "$dir/rps.$exporter" 2)" -v worst="$(worst "$dir/rps.$exporter" 2)" \
                 -v on="$(column "$dir/rps.$nopush" 1)" -v on99="$(column "$dir/rps.$nopush" 2)" \

@@ -26,7 +26,9 @@ for ((run = 0; run < runs; run++)); do
     begun=${EPOCHREALTIME/./}
     "$program" --config.file "$dir/config.toml" 2>"$dir/log" &
     # The shell itself connects: a program would be slower to start than the exporter.
-    until { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; do :; done
+    until { exec 3<>"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; do
+        kill -0 %% 2>/dev/null || { echo "error: the exporter has ended:" >&2; cat "$dir/log" >&2; exit 1; }
+    done
     listening=${EPOCHREALTIME/./}
     printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
     IFS= read -r -t 5 answer <&3

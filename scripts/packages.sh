@@ -2,6 +2,8 @@
 # does calls allow_services when it ends, whatever happens.
 # shellcheck shell=bash
 
+# Where Debian keeps servers, which is not on everybody's path.
+PATH=$PATH:/usr/sbin:/sbin
 policy=/usr/sbin/policy-rc.d
 own_policy=no
 
@@ -49,24 +51,25 @@ apt_get() {
 # Some packages bring a service that would take a port, 9090 or 80. It is kept from starting, now and at the next boot,
 # but only here, where the package is installed: a service that somebody runs is left alone.
 install_packages() {
-    local package known=()
+    local package known=() services=()
     apt_get update
     for package in "$@"; do
-        if apt-cache show "$package" >/dev/null 2>&1; then
-            known+=("$package")
-        else
+        if ! apt-cache show "$package" >/dev/null 2>&1; then
             echo "this system has no package $package"
+            continue
+        fi
+        known+=("$package")
+        if [[ $package == prometheus || $package == nginx ]] && ! dpkg-query -W "$package" >/dev/null 2>&1; then
+            services+=("$package.service")
         fi
     done
     ((${#known[@]} > 0)) || return 0
     forbid_services
     apt_get install -y --no-install-recommends "${known[@]}"
     allow_services
-    for package in prometheus nginx; do
-        if [[ " ${known[*]} " == *" $package "* && -d /run/systemd/system ]]; then
-            as_root systemctl disable --now "$package.service"
-        fi
-    done
+    if ((${#services[@]} > 0)) && [[ -d /run/systemd/system ]]; then
+        as_root systemctl disable --now "${services[@]}"
+    fi
 }
 
 # Each as COMMAND=PACKAGE: installs the packages of commands that are not here, or says that it may not.

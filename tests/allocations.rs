@@ -9,6 +9,8 @@
 #[path = "../benches/served.rs"]
 mod served;
 
+use std::ops::Range;
+
 use netbackup_exporter::server;
 use netbackup_exporter::telemetry::Recorder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -17,10 +19,23 @@ use tokio::net::{TcpListener, TcpStream};
 /// A target of docs/performance.md: below this.
 const MOST: u64 = 30;
 
-/// Sends `request` over a connection that is open already, and takes the whole answer into `answer`.
-async fn scrape(connection: &mut TcpStream, request: &[u8], answer: &mut [u8]) {
+/// Sends `request`, takes the whole answer into `buffer`, which is large enough, and says where its body begins and ends.
+/// Takes nothing from the heap.
+async fn scrape(connection: &mut TcpStream, request: &[u8], has_body: bool, buffer: &mut [u8]) -> Range<usize> {
     connection.write_all(request).await.unwrap();
-    connection.read_exact(answer).await.unwrap();
+    let mut read = 0;
+    let head = loop {
+        read += connection.read(&mut buffer[read..]).await.unwrap();
+        if let Some(end) = buffer[..read].windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let text = std::str::from_utf8(&buffer[..head]).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    let end = head + if has_body { length.parse::<usize>().unwrap() } else { 0 };
+    connection.read_exact(&mut buffer[read..end]).await.unwrap();
+    head..end
 }
 
 #[test]
@@ -38,6 +53,7 @@ fn a_scrape_that_finds_nothing_new_allocates_little() {
     for (method, accept, encoding) in [
         ("GET", "text/plain;version=0.0.4", "identity"),
         ("GET", "text/plain;version=0.0.4", "gzip"),
+        ("GET", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2", "identity"),
         ("GET", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2", "gzip"),
         ("HEAD", "text/plain;version=0.0.4", "gzip"),
     ] {
@@ -46,35 +62,22 @@ fn a_scrape_that_finds_nothing_new_allocates_little() {
              Accept-Encoding: {encoding}\r\nX-Prometheus-Scrape-Timeout-Seconds: 10\r\n\r\n"
         );
         let mut connection = runtime.block_on(TcpStream::connect(address)).unwrap();
-        // The first answer is assembled, and says how long the next ones are.
-        let mut answer = runtime.block_on(async {
-            connection.write_all(request.as_bytes()).await.unwrap();
-            let mut read = Vec::new();
-            let head = loop {
-                connection.read_buf(&mut read).await.unwrap();
-                if let Some(end) = read.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-                    break end + 4;
-                }
-            };
-            let text = std::str::from_utf8(&read[..head]).unwrap();
-            assert!(text.starts_with("HTTP/1.1 200 OK"), "{text}");
-            let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-            let body: usize = if method == "HEAD" { 0 } else { length.parse().unwrap() };
-            let missing = read.len()..head + body;
-            read.resize(head + body, 0);
-            connection.read_exact(&mut read[missing]).await.unwrap();
-            read
-        });
-        // The fewest of some: once a second the live part is made anew.
-        let counts: Vec<u64> = (0..20)
+        let mut buffer = vec![0; 4 * 1024 * 1024];
+        let mut scrape = || runtime.block_on(scrape(&mut connection, request.as_bytes(), method == "GET", &mut buffer));
+        // The first answer is assembled.
+        assert_eq!(scrape().len() > 10_000, method == "GET");
+        let mut counts: Vec<u64> = (0..21)
             .map(|_| {
-                let scrape = scrape(&mut connection, request.as_bytes(), &mut answer);
-                allocation_counter::measure(|| runtime.block_on(scrape)).count_total
+                allocation_counter::measure(|| {
+                    scrape();
+                })
+                .count_total
             })
             .collect();
-        let fewest = *counts.iter().min().unwrap();
-        println!("{method}, {accept}, {encoding}: {fewest} allocations ({counts:?})");
-        assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
-        assert!(0 < fewest && fewest < MOST, "{method} {accept} {encoding}: {counts:?}");
+        // Once a second the live part is made anew, and a slow machine may need longer than that for a few.
+        counts.sort_unstable();
+        let median = counts[counts.len() / 2];
+        println!("{method}, {accept}, {encoding}: {median} allocations ({counts:?})");
+        assert!(0 < median && median < MOST, "{method} {accept} {encoding}: {counts:?}");
     }
 }
