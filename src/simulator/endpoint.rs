@@ -187,7 +187,7 @@ fn respond(
         Endpoint::JobCount => jobs::count(&shared.world(), view, call.query, call.body),
         Endpoint::StorageUnits => {
             let world = shared.world();
-            let units = world.storage().resources(world.now());
+            let units = world.storage().source(world.now());
             storage_units::list(&scene(shared, settings, world.now()), units, call.query, call.cursor_loop)
         }
         Endpoint::Further(served) => {

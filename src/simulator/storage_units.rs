@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::attributes::STORAGE;
-use super::lists::{Listing, Scene, Shape, paging};
+use super::lists::paging::{self, Source};
+use super::lists::{Listing, Scene, Shape};
 use super::query::Params;
 use super::reply::Problem;
 
@@ -18,7 +19,7 @@ const LISTING: Listing = Listing {
 const PARAMETERS: [&str; 5] = ["filter", "sort", "include", "page[limit]", "page[offset]"];
 
 /// One page of `units`; `cursor_loop` as of [`paging::list`].
-pub(crate) fn list(scene: &Scene, units: Vec<Value>, query: &str, cursor_loop: usize) -> Result<String, Problem> {
+pub(crate) fn list(scene: &Scene, units: Source<'_>, query: &str, cursor_loop: usize) -> Result<String, Problem> {
     let params = Params::read(query, &PARAMETERS)?;
     if params.get("include").is_some_and(|include| include != "diskPool") {
         return Err(Problem::parameter("include takes diskPool"));

@@ -269,7 +269,10 @@ impl<'a> Served<'a> {
     ) -> Result<String, Problem> {
         match self {
             Served::List(listing) => {
-                paging::list(listing, scene, rows_of(listing.template, replaced), query, cursor_loop)
+                let rows = rows_of(listing.template, replaced);
+                let row = |rows: Vec<Value>| move |index: usize| rows.get(index).cloned().unwrap_or_default();
+                let source = rows.map(|rows| paging::Source { len: rows.len(), row: Box::new(row(rows)) });
+                paging::list(listing, scene, source, query, cursor_loop)
             }
             Served::Detail(listing, id) => {
                 Params::read(query, &[])?;

@@ -13,11 +13,17 @@ use super::{Listing, Scene, Shape, field, look_up};
 const OFFSET: [&str; 4] = ["filter", "sort", "page[limit]", "page[offset]"];
 const CURSOR: [&str; 5] = ["filter", "sort", "page[limit]", "page[after]", "page[before]"];
 
-/// One page of the rows that are given, or else of those that the list makes. Above 0 `cursor_loop` is a fault: every page is the first, and its `next` is one of so many in turn.
+/// Rows of a list: how many, and how each is made.
+pub(crate) struct Source<'s> {
+    pub(crate) len: usize,
+    pub(crate) row: Box<dyn Fn(usize) -> Value + 's>,
+}
+
+/// One page of the rows of `given`, or else of those that the list makes. Above 0 `cursor_loop` is a fault: every page is the first, and its `next` is one of so many in turn.
 pub(crate) fn list(
     listing: &Listing,
     scene: &Scene,
-    given: Option<Vec<Value>>,
+    given: Option<Source<'_>>,
     query: &str,
     cursor_loop: usize,
 ) -> Result<String, Problem> {
@@ -36,7 +42,8 @@ pub(crate) fn list(
         None => Filter::default(),
     };
     let sort = params.get("sort");
-    let rows = Rows::new(listing, scene, given, &filter, sort)?;
+    let made = || Source { len: (listing.len)(scene), row: Box::new(|index| (listing.row)(scene, index)) };
+    let rows = Rows::new(listing, scene, given.unwrap_or_else(made), &filter, sort)?;
     let bound = binding(sort.unwrap_or_default(), params.get("filter").unwrap_or_default());
     let start = match params.get("page[after]") {
         Some(cursor) if cursor_loop == 0 => place(cursor, bound)?,
@@ -83,7 +90,7 @@ fn place(cursor: &str, bound: u64) -> Result<usize, Problem> {
 
 /// The rows that a request is about: numbers where nothing filters or orders them, so that none is made in vain.
 enum Rows<'s> {
-    Numbers(&'s Listing, &'s Scene),
+    Numbers(Source<'s>),
     Made(Vec<Value>),
 }
 
@@ -91,16 +98,15 @@ impl<'s> Rows<'s> {
     fn new(
         listing: &'s Listing,
         scene: &'s Scene,
-        given: Option<Vec<Value>>,
+        source: Source<'s>,
         filter: &Filter,
         sort: Option<&str>,
     ) -> Result<Rows<'s>, Problem> {
         let orders = sort.map(|sort| orders(listing, sort)).transpose()?.unwrap_or_default();
-        if given.is_none() && filter.terms.is_empty() && orders.is_empty() && listing.rule.is_none() {
-            return Ok(Rows::Numbers(listing, scene));
+        if filter.terms.is_empty() && orders.is_empty() && listing.rule.is_none() {
+            return Ok(Rows::Numbers(source));
         }
-        let mut rows =
-            given.unwrap_or_else(|| (0..(listing.len)(scene)).map(|index| (listing.row)(scene, index)).collect());
+        let mut rows: Vec<Value> = (0..source.len).map(&source.row).collect();
         rows.retain(|row| {
             listing.rule.is_none_or(|rule| rule(scene, filter, row))
                 && filter.matches(|name| field(kind_of(listing, name), look_up(listing, row, name)))
@@ -118,7 +124,7 @@ impl<'s> Rows<'s> {
 
     fn len(&self) -> usize {
         match self {
-            Rows::Numbers(listing, scene) => (listing.len)(scene),
+            Rows::Numbers(source) => source.len,
             Rows::Made(rows) => rows.len(),
         }
     }
@@ -126,7 +132,7 @@ impl<'s> Rows<'s> {
     fn page(&self, start: usize, limit: usize) -> Vec<Value> {
         let end = start.saturating_add(limit).min(self.len());
         match self {
-            Rows::Numbers(listing, scene) => (start..end).map(|index| (listing.row)(scene, index)).collect(),
+            Rows::Numbers(source) => (start..end).map(&source.row).collect(),
             Rows::Made(rows) => rows.get(start..end).unwrap_or_default().to_vec(),
         }
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::super::lists::paging::Source;
+
 /// What some cloud units say instead of a capacity.
 const NO_CAPACITY: i64 = i64::MAX;
 
@@ -101,9 +103,14 @@ impl Storage {
         self.units.iter().map(|unit| Arc::clone(&unit.name)).collect()
     }
 
-    /// Every resource as the API shows it at `now`, in the order of the list.
-    pub(crate) fn resources(&self, now: i64) -> Vec<Value> {
-        self.units.iter().map(|unit| unit.raw.clone().unwrap_or_else(|| self.resource(unit, now))).collect()
+    /// Every resource as the API shows it at `now`, in the order of the list; made when its page is asked for.
+    pub(crate) fn source(&self, now: i64) -> Source<'_> {
+        let row = move |index| self.units.get(index).map_or(Value::Null, |unit| self.shown(unit, now));
+        Source { len: self.units.len(), row: Box::new(row) }
+    }
+
+    fn shown(&self, unit: &Unit, now: i64) -> Value {
+        unit.raw.clone().unwrap_or_else(|| self.resource(unit, now))
     }
 
     /// Puts in a unit as a test wrote it (a whole resource, or the attributes alone), in the place of the one with
@@ -132,7 +139,7 @@ impl Storage {
 
     /// Every unit that has a name.
     pub(crate) fn truth(&self, now: i64) -> Vec<StorageUnit> {
-        self.resources(now).iter().filter_map(read).collect()
+        self.units.iter().filter_map(|unit| read(&self.shown(unit, now))).collect()
     }
 
     fn resource(&self, unit: &Unit, now: i64) -> Value {
