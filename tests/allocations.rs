@@ -2,6 +2,7 @@
 //! not a time: the same wherever it runs.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test reports by panicking, and says what it has counted"
 )]
