@@ -167,4 +167,23 @@ pub(super) mod tests {
         deflater.block(text.as_bytes(), &mut second);
         assert_eq!(first, second);
     }
+
+    #[test]
+    fn a_used_compressor_makes_the_same_bytes_and_few_are_kept() {
+        static SPARE: Spare = Mutex::new(Vec::new());
+        let spare = || SPARE.lock().unwrap().len();
+        let bytes = |mut deflater: Deflater, text: &str| {
+            let mut out = Vec::new();
+            deflater.block(text.as_bytes(), &mut out);
+            deflater.put_back();
+            out
+        };
+        let first = bytes(Deflater::new(&SPARE, 6), "some text, some text");
+        assert_eq!(spare(), 1);
+        bytes(Deflater::new(&SPARE, 6), &"another text".repeat(10_000));
+        assert_eq!((bytes(Deflater::new(&SPARE, 6), "some text, some text"), spare()), (first, 1));
+        let many: Vec<Deflater> = (0..MOST_SPARE * 2).map(|_| Deflater::new(&SPARE, 6)).collect();
+        many.into_iter().for_each(Deflater::put_back);
+        assert_eq!(spare(), MOST_SPARE);
+    }
 }
