@@ -114,6 +114,13 @@ fn publish() -> Box<dyn FnOnce()> {
     })
 }
 
+/// Appends so many attributes that nobody reads.
+fn add_unread(body: &mut String, attributes: u32) {
+    for attribute in 0..attributes {
+        write!(body, ",\"attributeNobodyReads{attribute}\":\"a value of usual length\"").unwrap();
+    }
+}
+
 /// A page of a hundred jobs with as many attributes as the published API has, of which those in use are kept.
 fn decode_jobs() -> Box<dyn FnOnce()> {
     let mut body = String::from("{\"data\":[");
@@ -129,9 +136,7 @@ fn decode_jobs() -> Box<dyn FnOnce()> {
              \"kilobytesDataTransferred\":26214400,\"numberOfFiles\":12345,\"elapsedTime\":\"PT1H\",\"dedupRatio\":3.5"
         )
         .unwrap();
-        for attribute in 0..50 {
-            write!(body, ",\"attributeNobodyReads{attribute}\":\"a value of usual length\"").unwrap();
-        }
+        add_unread(&mut body, 50);
         body.push_str("}}");
     }
     body.push_str("],\"meta\":{\"pagination\":{\"limit\":100,\"offset\":0,\"count\":100}},\"links\":{}}");
@@ -155,9 +160,7 @@ fn decode_hosts() -> Box<dyn FnOnce()> {
              \"hostMappings\":[{{\"mappedHostName\":\"host{host}.example.com\",\"isApproved\":true,\"isConflicting\":false}}]"
         )
         .unwrap();
-        for attribute in 0..25 {
-            write!(body, ",\"attributeNobodyReads{attribute}\":\"a value of usual length\"").unwrap();
-        }
+        add_unread(&mut body, 25);
         body.push('}');
     }
     body.push_str("]}");
